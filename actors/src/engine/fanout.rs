@@ -1,0 +1,73 @@
+//! Topic → one outlet per core of the edge. Only the relay speaks to it.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use futures::future::BoxFuture;
+use trunkline_protocol::{ConnectionId, Topic};
+
+/// A place in a topic's history, by which a client resumes: made of the journal's epoch and a commit's position
+/// (`position << 10 | index of the broadcast within the commit`), so it is the same on every node and after every restart.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Offset {
+    /// The journal's identity.
+    pub epoch: Arc<str>,
+    /// Grows along the topic; below 2^53.
+    pub offset: u64,
+}
+
+/// What everyone on a topic is sent.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Broadcast {
+    /// To whom.
+    pub topic: Topic,
+    /// The message: JSON text, spliced into each subscriber's frame as it is.
+    pub message: Bytes,
+    /// Where it stands in the topic's history; `None` for what cannot be resumed.
+    pub offset: Option<Offset>,
+    /// Latest wins: while a reader is behind, only the newest broadcast of this key is kept for it. `None`: every one counts.
+    pub conflate: Option<Arc<str>>,
+    /// Not to this connection (a whisper's own sender).
+    pub except: Option<ConnectionId>,
+    /// The frame's `type` key (`presence`); `None` for a data frame, which has none.
+    pub kind: Option<&'static str>,
+}
+
+/// What a channel makes of one commit or notice; filled by [`Channel::render`](super::channel::Channel::render).
+#[derive(Debug, Default)]
+pub struct Broadcasts {
+    pub(crate) out: Vec<Broadcast>,
+}
+
+impl Broadcasts {
+    /// Says `message` (any JSON value) on `topic`; every one counts.
+    pub fn say(&mut self, topic: &Topic, message: &impl serde::Serialize) {
+        self.push(topic, message, None);
+    }
+    /// Says `message` on `topic`; a reader who is behind receives only the newest of each `key`.
+    pub fn say_latest(&mut self, topic: &Topic, key: &str, message: &impl serde::Serialize) {
+        self.push(topic, message, Some(key.into()));
+    }
+    /// What was said, in order; for tests of a channel.
+    #[must_use]
+    pub fn said(&self) -> &[Broadcast] {
+        &self.out
+    }
+    fn push(&mut self, topic: &Topic, message: &impl serde::Serialize, conflate: Option<Arc<str>>) {
+        let message = serde_json::to_vec(message).expect("messages are plain JSON values");
+        self.out.push(Broadcast {
+            topic: topic.clone(),
+            message: message.into(),
+            offset: None,
+            conflate,
+            except: None,
+            kind: None,
+        });
+    }
+}
+
+/// One core of the edge. Takes batches in order; waits (bounded) where the core is behind, never drops.
+pub trait Outlet: Send + Sync + 'static {
+    /// Hands over a batch; resolves when the core has room for the next.
+    fn deliver(&self, batch: Arc<[Broadcast]>) -> BoxFuture<'_, ()>;
+}

@@ -1,0 +1,22 @@
+//! Floor 2: the domain. ractor lives here and nowhere else. Engine below, wings above.
+//!
+//! # Layout
+//! - [`hub`]: the front door: open, ask, subscribe, query, close
+//! - [`plan`]: what a hub keeps, shows and checks, listed before it opens
+//! - [`engine`]: the machinery; names no feature, imports no wing
+#![deny(missing_docs)]
+
+pub mod engine;
+pub mod hub;
+pub mod plan;
+
+pub use engine::{
+    AskError,
+    channel::{Action, Admission, Channel, Leaving, Performed, Subscribing},
+    clock::Clock,
+    entity::{Asking, Decision, Entity, NoNotice, Outcome, Written},
+    fanout::{Broadcast, Broadcasts, Offset, Outlet},
+    projection::Projection,
+};
+pub use hub::{Hub, HubConfig, OpenError};
+pub use plan::Plan;

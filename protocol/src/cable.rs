@@ -1,0 +1,1 @@
+//! ActionCable frames, exactly.
