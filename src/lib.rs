@@ -1,1 +1,12 @@
-//! placeholder
+//! Floor 3: the street. actix, HTTP, sockets, files, environment, secrets.
+//!
+//! # Layout
+//! - [`edge`]: one port for REST and `/cable`; who asks, how it is answered
+//!
+//! This library exists so that examples, benches and tests can open a whole hub in-process; the binary is a few lines around it.
+
+pub mod edge;
+
+pub use trunkline_actors as actors;
+pub use trunkline_persistence as persistence;
+pub use trunkline_protocol as protocol;

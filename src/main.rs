@@ -1,1 +1,3 @@
+//! The binary: a few lines around the library.
+
 fn main() {}

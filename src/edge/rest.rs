@@ -1,0 +1,38 @@
+//! The table of resources. A new resource is registered here: `mod` and one line.
+
+pub mod health;
+
+use std::sync::Arc;
+
+use actix_web::web::{self, ServiceConfig};
+use trunkline_actors::Hub;
+use trunkline_persistence::Journal;
+
+use super::{EdgeConfig, Problem};
+
+/// What every handler may use: the hub, and what the edge was told. Handed out as `web::Data<Api>`.
+pub struct Api {
+    /// Through which everything is asked.
+    pub hub: Hub,
+    /// For health and metrics only; nothing is read from it or written to it here.
+    pub journal: Arc<dyn Journal>,
+    /// What the deployment said.
+    pub config: EdgeConfig,
+}
+
+/// Every route of the hub but `/cable`: what `App::new().configure(rest::routes(api))` serves.
+pub fn routes(api: web::Data<Api>) -> impl FnOnce(&mut ServiceConfig) + Clone {
+    move |root: &mut ServiceConfig| {
+        root.app_data(api);
+        health::routes(root);
+        root.service(web::scope("/api/v1").configure(resources));
+        root.default_service(web::to(nothing_here));
+    }
+}
+
+/// The table: each line is a resource, mounted under `/api/v1`.
+fn resources(_api: &mut ServiceConfig) {}
+
+async fn nothing_here() -> Result<actix_web::HttpResponse, Problem> {
+    Err(Problem::not_found().with("error", "There is nothing at this address"))
+}

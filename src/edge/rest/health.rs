@@ -1,0 +1,64 @@
+//! Is it well? `/health*`: without signing in, without rate limit, also in maintenance (`streams.md` 7.3).
+
+use actix_web::{
+    HttpResponse,
+    http::StatusCode,
+    web::{self, ServiceConfig},
+};
+use serde_json::json;
+
+use crate::edge::Api;
+
+pub fn routes(root: &mut ServiceConfig) {
+    root.route("/health", web::get().to(health))
+        .route("/health/live", web::get().to(live))
+        .route("/health/ready", web::get().to(ready))
+        .route("/health/detailed", web::get().to(detailed));
+}
+
+async fn health(api: web::Data<Api>) -> HttpResponse {
+    answer(&api, false)
+}
+
+async fn detailed(api: web::Data<Api>) -> HttpResponse {
+    answer(&api, true)
+}
+
+/// The process answers: that is all it says.
+async fn live() -> HttpResponse {
+    HttpResponse::Ok().json(json!({"status": "ok"}))
+}
+
+async fn ready(api: web::Data<Api>) -> HttpResponse {
+    match api.unready() {
+        None => HttpResponse::Ok().json(json!({"status": "ready", "database": "connected"})),
+        Some(reason) => HttpResponse::ServiceUnavailable().json(json!({"status": "not ready", "error": reason})),
+    }
+}
+
+fn answer(api: &Api, detailed: bool) -> HttpResponse {
+    let well = api.unready().is_none();
+    // `redis` and `external_api` are names that existing monitors look for; nothing of the sort is needed here, so nothing can fail.
+    let mut body = json!({
+        "status": if well { "ok" } else { "degraded" },
+        "timestamp": api.hub.clock().now(),
+        "version": env!("CARGO_PKG_VERSION"),
+        "dependencies": {"database": if well { "ok" } else { "error" }, "redis": "ok", "external_api": "ok"},
+    });
+    if detailed {
+        let stats = api.journal.stats();
+        body["journal"] = json!({
+            "epoch": api.journal.epoch(), "head": api.journal.head(), "appended": stats.appended, "barriers": stats.barriers,
+            "queued": stats.queued, "last_batch_us": stats.last_batch_us, "disk_bytes": stats.disk_bytes,
+        });
+    }
+    HttpResponse::build(if well { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE }).json(body)
+}
+
+impl Api {
+    /// Why the hub should not be sent work just now; `None` where it may.
+    #[must_use]
+    pub fn unready(&self) -> Option<&'static str> {
+        (self.journal.stats().queued >= trunkline_protocol::limits::JOURNAL_QUEUE_MAX).then_some("the journal's queue is full")
+    }
+}
