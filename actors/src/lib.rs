@@ -4,8 +4,10 @@
 //! - [`hub`]: the front door: open, ask, subscribe, query, close
 //! - [`plan`]: what a hub keeps, shows and checks, listed before it opens
 //! - [`engine`]: the machinery; names no feature, imports no wing
+//! - [`accounts`]: wing: who is here and what they may do
 #![deny(missing_docs)]
 
+pub mod accounts;
 pub mod engine;
 pub mod hub;
 pub mod plan;

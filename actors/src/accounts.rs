@@ -1,0 +1,6 @@
+//! Wing: who is here and what they may do.
+//!
+//! # Layout
+//! - [`policy`]: which role grants which permission; the constants by which every wing names them
+
+pub mod policy;
