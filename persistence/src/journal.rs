@@ -107,3 +107,10 @@ pub trait Journal: Send + Sync + 'static {
     /// Makes everything durable and stops. Appends after it are `Ambiguous`.
     fn close(&self) -> BoxFuture<'_, Result<(), JournalError>>;
 }
+
+/// A new identity for a journal: 12 random URL-safe characters.
+pub(crate) fn new_epoch() -> String {
+    const LETTERS: &[u8; 32] = b"abcdefghijkmnpqrstuvwxyz23456789";
+    let random = trunkline_protocol::ConnectionId::random().0;
+    (0..12).map(|place| char::from(LETTERS[(random >> (5 * place)) as usize % LETTERS.len()])).collect()
+}
