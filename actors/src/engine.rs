@@ -4,6 +4,7 @@ pub mod channel;
 pub mod clock;
 pub mod entity;
 pub mod fanout;
+pub mod lease;
 pub mod projection;
 
 use trunkline_protocol::Refusal;

@@ -3,6 +3,7 @@
 //! # Layout
 //! - [`hub`]: the front door: open, ask, subscribe, query, close
 //! - [`plan`]: what a hub keeps, shows and checks, listed before it opens
+//! - [`testing`]: given / when / then
 //! - [`engine`]: the machinery; names no feature, imports no wing
 //! - [`accounts`]: wing: who is here and what they may do
 #![deny(missing_docs)]
@@ -11,6 +12,7 @@ pub mod accounts;
 pub mod engine;
 pub mod hub;
 pub mod plan;
+pub mod testing;
 
 pub use engine::{
     AskError,
@@ -18,6 +20,7 @@ pub use engine::{
     clock::Clock,
     entity::{Asking, Decision, Entity, NoNotice, Outcome, Written},
     fanout::{Broadcast, Broadcasts, Offset, Outlet},
+    lease::{Claim, Holder, Lease, Leases},
     projection::Projection,
 };
 pub use hub::{Hub, HubConfig, OpenError};
