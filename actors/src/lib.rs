@@ -6,6 +6,7 @@
 //! - [`testing`]: given / when / then
 //! - [`engine`]: the machinery; names no feature, imports no wing
 //! - [`accounts`]: wing: who is here and what they may do
+//! - [`streams`]: wing: livestreams, and the people and places around them
 #![deny(missing_docs)]
 
 pub mod accounts;
@@ -13,6 +14,7 @@ pub mod engine;
 pub mod hub;
 pub mod plan;
 pub mod testing;
+pub mod streams;
 
 pub use engine::{
     AskError,

@@ -1,0 +1,22 @@
+//! Wing: livestreams, and the people and places around them.
+//!
+//! # Layout
+//! - [`location`], [`streamer`], [`ignore_list`]: registries: one entity each, so that uniqueness is decided in one mailbox
+//! - [`timestamp`]: moments worth finding again, one entity each
+//! - [`given`]: what a body gives: nothing, a blank, or a value
+//! - [`shelf`]: the rows of a projection, and which of them its next snapshot must write
+
+pub mod given;
+pub mod location;
+pub mod shelf;
+pub mod streamer;
+
+use std::sync::Arc;
+
+use crate::Plan;
+
+/// The lines of this wing.
+pub fn plan(plan: &mut Plan) {
+    plan.entity::<location::LocationRegistry>().projection(Arc::<location::Locations>::default());
+    plan.entity::<streamer::StreamerRegistry>().projection(Arc::<streamer::Streamers>::default());
+}
