@@ -12,27 +12,76 @@ pub use body::{Body, BodyLimit, Document};
 pub use query::{Id, Query};
 pub use rest::Api;
 
-use std::time::Duration;
+use std::{net::IpAddr, time::Duration};
 
 use trunkline_protocol::limits;
 
-/// What a deployment may change about the edge; the defaults suit a machine of one's own.
+/// What a deployment may say about the edge; the defaults suit a machine of one's own.
 #[derive(Clone, Debug)]
 pub struct EdgeConfig {
+    /// Threads that serve; 0: as many as the machine has cores.
+    pub workers: usize,
+    /// Sockets held at once, over all cores; one more is refused politely. Also held below what the process may open.
+    pub connections_max: usize,
+    /// Who may call `/api` from a browser: `*`, or origins.
+    pub cors_origins: Vec<String>,
+    /// Whose pages may open `/cable`: `*`, or origins. The hub's own page always may.
+    pub cable_origins: Vec<String>,
+    /// `/cable` without a token may read `StreamsChannel` (`streams.md` C20).
+    pub public_streams: bool,
+    /// The hub stands behind a proxy that sets `X-Forwarded-For`, `-Host` and `-Proto`.
+    pub trust_forwarded: bool,
+    /// Everything but health is answered 503.
+    pub maintenance: bool,
+    /// The demo accounts are shown on the first page.
+    pub demo: bool,
     /// The largest request body; a route may set its own [`BodyLimit`].
     pub body_bytes_max: usize,
     /// The largest body of a bulk import.
     pub import_bytes_max: usize,
+    /// How long a request's head may take to arrive.
+    pub head_timeout: Duration,
     /// How long a request's body may take to arrive before it is answered 408.
     pub body_timeout: Duration,
+    /// How long an idle connection is kept for the next request.
+    pub keep_alive: Duration,
+    /// How long a graceful stop waits for what is in flight.
+    pub stop_timeout: Duration,
+    /// Requests per minute.
+    pub rates: RateLimits,
+}
+
+/// Requests per minute, by who asks (`streams.md` section 3).
+#[derive(Clone, Debug)]
+pub struct RateLimits {
+    /// Of one address, not signed in.
+    pub anonymous: u32,
+    /// Of one person.
+    pub user: u32,
+    /// Of one service account or API key.
+    pub service: u32,
+    /// Addresses that are not counted.
+    pub exempt: Vec<IpAddr>,
 }
 
 impl Default for EdgeConfig {
     fn default() -> Self {
         Self {
+            workers: 0,
+            connections_max: 100_000,
+            cors_origins: vec!["*".to_owned()],
+            cable_origins: vec!["*".to_owned()],
+            public_streams: false,
+            trust_forwarded: false,
+            maintenance: false,
+            demo: false,
             body_bytes_max: limits::BODY_BYTES_MAX,
             import_bytes_max: limits::IMPORT_BYTES_MAX,
+            head_timeout: Duration::from_secs(10),
             body_timeout: Duration::from_secs(20),
+            keep_alive: Duration::from_secs(75),
+            stop_timeout: Duration::from_secs(15),
+            rates: RateLimits { anonymous: 60, user: 600, service: 6000, exempt: Vec::new() },
         }
     }
 }

@@ -9,6 +9,7 @@ use trunkline_actors::Hub;
 use trunkline_persistence::Journal;
 
 use super::{EdgeConfig, Problem};
+use crate::{config::StreamsConfig, telemetry::metrics::Metrics};
 
 /// What every handler may use: the hub, and what the edge was told. Handed out as `web::Data<Api>`.
 pub struct Api {
@@ -16,8 +17,12 @@ pub struct Api {
     pub hub: Hub,
     /// For health and metrics only; nothing is read from it or written to it here.
     pub journal: Arc<dyn Journal>,
-    /// What the deployment said.
+    /// What the deployment said of the edge.
     pub config: EdgeConfig,
+    /// What it said of livestreams: features, the public feed.
+    pub streams: StreamsConfig,
+    /// What is counted here.
+    pub metrics: Arc<Metrics>,
 }
 
 /// Every route of the hub but `/cable`: what `App::new().configure(rest::routes(api))` serves.
