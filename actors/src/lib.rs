@@ -13,8 +13,8 @@ pub mod accounts;
 pub mod engine;
 pub mod hub;
 pub mod plan;
-pub mod testing;
 pub mod streams;
+pub mod testing;
 
 pub use engine::{
     AskError,

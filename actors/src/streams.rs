@@ -1,10 +1,15 @@
 //! Wing: livestreams, and the people and places around them.
 //!
 //! # Layout
+//! - [`link`]: what counts as a link, and which spellings are one
+//! - [`stream`]: a stream: its commands, facts and rules
 //! - [`location`], [`streamer`], [`ignore_list`]: registries: one entity each, so that uniqueness is decided in one mailbox
 //! - [`timestamp`]: moments worth finding again, one entity each
 //! - [`given`]: what a body gives: nothing, a blank, or a value
 //! - [`shelf`]: the rows of a projection, and which of them its next snapshot must write
+
+pub mod link;
+pub mod stream;
 
 pub mod given;
 pub mod location;
@@ -17,6 +22,7 @@ use crate::Plan;
 
 /// The lines of this wing.
 pub fn plan(plan: &mut Plan) {
+    plan.entity::<stream::Stream>();
     plan.entity::<location::LocationRegistry>().projection(Arc::<location::Locations>::default());
     plan.entity::<streamer::StreamerRegistry>().projection(Arc::<streamer::Streamers>::default());
 }
