@@ -140,8 +140,12 @@ fn unwrap(envelope: &[u8]) -> Result<(u16, u8, &[u8]), CodecError> {
     Ok((kind, body[4], &body[HEAD..]))
 }
 
+/// What one record may claim while it is read. bincode counts what a number takes in memory, not on disk: up to 16 bytes for one.
+/// A tighter limit would refuse to read what was acknowledged.
+const CLAIM_BYTES_MAX: usize = 32 * RECORD_BYTES_MAX;
+
 fn config() -> impl bincode::config::Config {
-    bincode::config::standard().with_limit::<RECORD_BYTES_MAX>()
+    bincode::config::standard().with_limit::<CLAIM_BYTES_MAX>()
 }
 
 #[cfg(test)]

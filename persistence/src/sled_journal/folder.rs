@@ -1,0 +1,166 @@
+//! The data folder: whose it is, which format it has, and how much room is left on its disk.
+//!
+//! A folder belongs to one process at a time (a lock on `lock`) and to one format (`format`). The format is written in two steps,
+//! `new` and then the number, so that a folder whose making was cut short is known to hold nothing and is made again.
+
+use std::{
+    fs::{self, File},
+    io::{self, ErrorKind, Write as _},
+    path::{Path, PathBuf},
+};
+
+use crate::OpenJournalError;
+
+/// The format that this version reads and writes.
+pub(super) const FORMAT: u32 = 1;
+const FIRST_LINE: &str = "trunkline journal";
+const FORMAT_FILE: &str = "format";
+const LOCK_FILE: &str = "lock";
+/// What the store puts into the folder.
+const STORE_FILES: [&str; 3] = ["db", "conf", "blobs"];
+
+/// A folder that is ours as long as this is held.
+pub(super) struct Folder {
+    path: PathBuf,
+    fresh: bool,
+    /// Closing it gives the folder back.
+    _lock: File,
+}
+
+impl Folder {
+    /// Takes a folder, and makes it where it is missing. A folder whose making was cut short is emptied first.
+    pub(super) fn take(path: &Path) -> Result<Self, OpenJournalError> {
+        let unusable = |error: io::Error| OpenJournalError::Unusable { folder: path.into(), reason: error.to_string() };
+        fs::create_dir_all(path).map_err(unusable)?;
+        let path = path.canonicalize().map_err(unusable)?;
+        // Looked at before the lock is made: a stranger's folder is left as it was.
+        let store_is_there = STORE_FILES.iter().find(|file| path.join(file).exists());
+        let marker = read_marker(&path).map_err(unusable)?;
+        if let (None, Some(file)) = (&marker, store_is_there) {
+            return Err(OpenJournalError::NotAJournal { folder: path.clone(), found: format!("`{file}` without `{FORMAT_FILE}`") });
+        }
+        let lock = File::options().create(true).truncate(false).write(true).open(path.join(LOCK_FILE)).map_err(unusable)?;
+        match lock.try_lock() {
+            Ok(()) => {}
+            Err(fs::TryLockError::WouldBlock) => return Err(OpenJournalError::InUse { folder: path }),
+            Err(fs::TryLockError::Error(error)) => return Err(unusable(error)),
+        }
+        // Read again now that nobody else can write it.
+        let fresh = match read_marker(&path).map_err(unusable)?.as_deref() {
+            Some(format) if format == FORMAT.to_string() => false,
+            Some("new") | None => true,
+            Some(other) => {
+                return Err(OpenJournalError::OtherVersion { folder: path, found: other.into(), supported: FORMAT });
+            }
+        };
+        let folder = Self { path, fresh, _lock: lock };
+        if fresh {
+            folder.empty().and_then(|()| folder.mark("new")).map_err(unusable)?;
+        }
+        Ok(folder)
+    }
+
+    /// Says that the folder is whole: from now on it is opened, never made again.
+    pub(super) fn made(&mut self) -> io::Result<()> {
+        if self.fresh {
+            for file in ["db", "conf"] {
+                File::open(self.path.join(file))?.sync_all()?;
+            }
+            self.sync()?;
+            self.mark(&FORMAT.to_string())?;
+            self.fresh = false;
+        }
+        Ok(())
+    }
+
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Makes the names of the files in it durable.
+    pub(super) fn sync(&self) -> io::Result<()> {
+        File::open(&self.path)?.sync_all()
+    }
+
+    /// The bytes that may still be written on its disk.
+    pub(super) fn free_bytes(&self) -> io::Result<u64> {
+        let disk = rustix::fs::statvfs(&self.path)?;
+        Ok(disk.f_bavail.saturating_mul(disk.f_frsize))
+    }
+
+    fn empty(&self) -> io::Result<()> {
+        for entry in fs::read_dir(&self.path)? {
+            let entry = entry?;
+            let name = entry.file_name();
+            let name = name.to_string_lossy();
+            if name == "blobs" {
+                fs::remove_dir_all(entry.path())?;
+            } else if STORE_FILES.contains(&&*name) || name.starts_with("snap.") {
+                fs::remove_file(entry.path())?;
+            }
+        }
+        Ok(())
+    }
+
+    fn mark(&self, format: &str) -> io::Result<()> {
+        let draft = self.path.join("format.draft");
+        let mut file = File::create(&draft)?;
+        write!(file, "{FIRST_LINE}\nformat {format}\n")?;
+        file.sync_all()?;
+        fs::rename(&draft, self.path.join(FORMAT_FILE))?;
+        self.sync()
+    }
+}
+
+/// What the folder says its format is; `None` where it says nothing.
+fn read_marker(folder: &Path) -> io::Result<Option<String>> {
+    let text = match fs::read(folder.join(FORMAT_FILE)) {
+        Ok(bytes) => String::from_utf8_lossy(&bytes[..bytes.len().min(256)]).into_owned(),
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(error),
+    };
+    let format = text.strip_prefix(FIRST_LINE).and_then(|rest| rest.trim().strip_prefix("format ")).map(str::trim);
+    Ok(Some(format.unwrap_or("unknown").to_string()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refusal(path: &Path) -> String {
+        Folder::take(path).err().map(|error| error.to_string()).unwrap_or_default()
+    }
+
+    #[test]
+    fn a_folder_belongs_to_one_at_a_time() {
+        let home = tempfile::tempdir().expect("a folder");
+        let path = home.path().join("data");
+        let first = Folder::take(&path).expect("free");
+        assert!(refusal(&path).contains("in use"), "{}", refusal(&path));
+        assert!(refusal(&path).contains("data"));
+        drop(first);
+        assert!(Folder::take(&path).is_ok());
+    }
+
+    #[test]
+    fn a_folder_of_another_version_or_of_a_stranger_is_left_alone() {
+        let home = tempfile::tempdir().expect("a folder");
+        fs::write(home.path().join("format"), "trunkline journal\nformat 2\n").expect("written");
+        fs::write(home.path().join("db"), "theirs").expect("written");
+        assert!(refusal(home.path()).contains("has format 2, and this version reads format 1"), "{}", refusal(home.path()));
+        fs::write(home.path().join("format"), "something else").expect("written");
+        assert!(refusal(home.path()).contains("format unknown"), "{}", refusal(home.path()));
+        fs::remove_file(home.path().join("format")).expect("removed");
+        assert!(refusal(home.path()).contains("not a journal of this hub"), "{}", refusal(home.path()));
+        assert_eq!(fs::read(home.path().join("db")).expect("still there"), b"theirs");
+    }
+
+    #[test]
+    fn a_folder_whose_making_was_cut_short_is_made_again() {
+        let home = tempfile::tempdir().expect("a folder");
+        drop(Folder::take(home.path()).expect("free"));
+        fs::write(home.path().join("db"), "half").expect("written");
+        let again = Folder::take(home.path()).expect("free");
+        assert!(again.fresh && !home.path().join("db").exists());
+    }
+}
