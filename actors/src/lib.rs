@@ -7,11 +7,13 @@
 //! - [`engine`]: the machinery; names no feature, imports no wing
 //! - [`accounts`]: wing: who is here and what they may do
 //! - [`streams`]: wing: livestreams, and the people and places around them
+//! - [`moderation`]: wing: what may come in
 #![deny(missing_docs)]
 
 pub mod accounts;
 pub mod engine;
 pub mod hub;
+pub mod moderation;
 pub mod plan;
 pub mod streams;
 pub mod testing;

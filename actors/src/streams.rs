@@ -12,6 +12,7 @@ pub mod link;
 pub mod stream;
 
 pub mod given;
+pub mod ignore_list;
 pub mod location;
 pub mod shelf;
 pub mod streamer;
@@ -23,6 +24,7 @@ use crate::Plan;
 /// The lines of this wing.
 pub fn plan(plan: &mut Plan) {
     plan.entity::<stream::Stream>();
+    plan.entity::<ignore_list::IgnoreRegistry>().projection(Arc::<ignore_list::IgnoreLists>::default());
     plan.entity::<location::LocationRegistry>().projection(Arc::<location::Locations>::default());
     plan.entity::<streamer::StreamerRegistry>().projection(Arc::<streamer::Streamers>::default());
 }

@@ -13,13 +13,13 @@ use trunkline_protocol::{Position, Record, Refusal, RefusalKind, codec::kinds};
 pub use locations::{LocationFilter, LocationRow, Locations};
 pub use place::{Microdegrees, Place, PlaceChange, degrees};
 
-use crate::{AskError, Asking, Decision, Entity, Hub, NoNotice, Written};
+use crate::{
+    AskError, Asking, Decision, Entity, Hub, NoNotice, Written,
+    accounts::policy::permission::{LOCATIONS_WRITE, STREAMS_WRITE},
+};
 
 /// The registry's only key.
 const ALL: &str = "all";
-const WRITE: &str = "locations:write";
-/// Who may post a stream may name its city.
-const MENTION: &str = "streams:write";
 
 /// Every location, as the rules see them.
 #[derive(Debug, Default)]
@@ -90,15 +90,16 @@ impl Entity for LocationRegistry {
     fn decide(&self, command: &LocationCommand, asking: &Asking) -> Result<Decision<Self>, Refusal> {
         match command {
             LocationCommand::Add { id, place } => {
-                if !asking.by.may(MENTION) {
-                    asking.by.require(WRITE)?;
+                // Who may post a stream may name its city.
+                if !asking.by.may(STREAMS_WRITE) {
+                    asking.by.require(LOCATIONS_WRITE)?;
                 }
                 place.check()?;
                 self.free(place, *id)?;
                 Ok(Decision::fact(LocationFact::Added { id: *id, place: place.clone() }))
             }
             LocationCommand::Change { id, change } => {
-                asking.by.require(WRITE)?;
+                asking.by.require(LOCATIONS_WRITE)?;
                 let before = self.places.get(id).ok_or_else(not_found)?;
                 let place = change.of(before);
                 place.check()?;
@@ -109,7 +110,7 @@ impl Entity for LocationRegistry {
                 Ok(Decision::fact(LocationFact::Changed { id: *id, place }))
             }
             LocationCommand::Remove { id } => {
-                asking.by.require(WRITE)?;
+                asking.by.require(LOCATIONS_WRITE)?;
                 self.places.get(id).ok_or_else(not_found)?;
                 Ok(Decision::fact(LocationFact::Removed { id: *id }))
             }
@@ -214,7 +215,7 @@ pub async fn change(hub: &Hub, asking: Asking, id: u64, change: PlaceChange) -> 
 /// # Errors
 /// 403, 404 `Location not found`, 422 `Cannot delete location`; what [`Hub::ask`] may answer.
 pub async fn remove(hub: &Hub, asking: Asking, id: u64, streams_count: u64) -> Result<Position, AskError> {
-    asking.by.require(WRITE)?;
+    asking.by.require(LOCATIONS_WRITE)?;
     if streams_count > 0 {
         let base = format!("Location is being used by {streams_count} stream(s)");
         let refusal = Refusal::fields(vec![("base".into(), base.into())]);

@@ -16,14 +16,13 @@ pub use link::{LinkUser, platform_of_host, user_in_link};
 pub use profile::{Account, AccountWish, Profile, ProfileChange, handle, profile_url};
 pub use streamers::{StreamerRow, Streamers};
 
-use crate::{AskError, Asking, Decision, Entity, Hub, NoNotice, Written};
+use crate::{
+    AskError, Asking, Decision, Entity, Hub, NoNotice, Written,
+    accounts::policy::permission::{STREAMERS_DELETE, STREAMERS_WRITE, STREAMS_WRITE},
+};
 
 /// The registry's only key.
 const ALL: &str = "all";
-const WRITE: &str = "streamers:write";
-const DELETE: &str = "streamers:delete";
-/// Who may post a stream may name who streams.
-const MENTION: &str = "streams:write";
 /// Words of `source` that say where a link was found, not who streams (`streams.md` C17).
 const PLACES: [&str; 7] = ["discord", "twitch", "twitch_chat", "sheets", "api", "manual", "unknown"];
 /// The code under which a resolution says that there is nothing to add; the subject is the streamer's id.
@@ -139,13 +138,13 @@ impl Entity for StreamerRegistry {
     fn decide(&self, command: &StreamerCommand, asking: &Asking) -> Result<Decision<Self>, Refusal> {
         match command {
             StreamerCommand::Add { id, change } => {
-                asking.by.require(WRITE)?;
+                asking.by.require(STREAMERS_WRITE)?;
                 let profile = self.changed(&self.blank(asking), change)?;
                 self.free(&profile.name, *id)?;
                 Ok(Decision::fact(StreamerFact::Added { id: *id, profile }))
             }
             StreamerCommand::Change { id, change } => {
-                asking.by.require(WRITE)?;
+                asking.by.require(STREAMERS_WRITE)?;
                 let before = self.profiles.get(id).ok_or_else(Refusal::not_found)?;
                 let profile = self.changed(before, change)?;
                 if profile == *before {
@@ -155,12 +154,12 @@ impl Entity for StreamerRegistry {
                 Ok(Decision::fact(StreamerFact::Changed { id: *id, profile }))
             }
             StreamerCommand::Remove { id } => {
-                asking.by.require(DELETE)?;
+                asking.by.require(STREAMERS_DELETE)?;
                 self.profiles.get(id).ok_or_else(Refusal::not_found)?;
                 Ok(Decision::fact(StreamerFact::Removed { id: *id }))
             }
             StreamerCommand::Resolve { fresh, mention } => {
-                asking.by.require(MENTION)?;
+                asking.by.require(STREAMS_WRITE)?;
                 self.resolve(*fresh, mention, asking)
             }
         }
