@@ -3,14 +3,25 @@
 pub mod answer;
 pub mod auth;
 pub mod body;
+mod connection;
+mod gateway;
+pub mod origin;
 pub mod query;
 pub mod rest;
+pub mod server;
+mod socket;
+pub mod stats;
+pub mod upgrade;
 
 pub use answer::Problem;
 pub use auth::Caller;
 pub use body::{Body, BodyLimit, Document};
+pub use origin::Origins;
 pub use query::{Id, Query};
 pub use rest::Api;
+pub use server::{Gate, Running, ServeConfig, serve};
+pub use stats::{EdgeCounts, EdgeStats};
+pub use upgrade::{Everybody, Handshake, Identify, Unidentified};
 
 use std::{net::IpAddr, time::Duration};
 

@@ -1,0 +1,113 @@
+//! One client. Frames in, frames out; meaning lives in channels.
+//!
+//! A connection is an entry of its core's gateway and one small task: it reads, obeys one command after the other in the order they came,
+//! and drains what the socket would not take. Nothing but [`Hub`](trunkline_actors::Hub) is known here of the domain.
+
+mod budget;
+mod commands;
+mod inbound;
+mod session;
+mod subscriptions;
+
+use std::cell::{Cell, RefCell};
+
+use bytes::Bytes;
+use serde_json::Value;
+use trunkline_protocol::{
+    ConnectionId, Principal,
+    cable::{DisconnectReason, Identifier, ServerFrame, Subprotocol},
+};
+
+use super::socket::{Link, Sent, append_text, close_frame, text_frame};
+pub(crate) use session::Session;
+pub(crate) use subscriptions::{Subscription, Subscriptions};
+
+/// How a connection ends from our side.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Farewell {
+    /// Said before the close frame; `None` where the client broke the framing and is only closed.
+    pub disconnect: Option<(DisconnectReason, bool)>,
+    /// The close frame's code and reason; `None` where tungstenite has answered the client's own close.
+    pub close: Option<(u16, &'static str)>,
+}
+
+impl Farewell {
+    /// `unauthorized`, do not come back.
+    pub(crate) const UNAUTHORIZED: Self =
+        Self { disconnect: Some((DisconnectReason::Unauthorized, false)), close: Some((1000, "")) };
+    /// The token has ended.
+    pub(crate) const TOKEN_EXPIRED: Self =
+        Self { disconnect: Some((DisconnectReason::TokenExpired, false)), close: Some((1000, "Auth Failed")) };
+    /// The hub restarts, come back.
+    pub(crate) const SERVER_RESTART: Self =
+        Self { disconnect: Some((DisconnectReason::ServerRestart, true)), close: Some((1001, "Server restart")) };
+    /// The reader is too slow, come back and resume.
+    pub(crate) const TOO_SLOW: Self = Self { disconnect: Some((DisconnectReason::TooSlow, true)), close: Some((1000, "")) };
+    /// Sent away on purpose.
+    pub(crate) fn remote(reason: DisconnectReason, reconnect: bool) -> Self {
+        Self { disconnect: Some((reason, reconnect)), close: Some((1000, "")) }
+    }
+    /// The client broke RFC 6455.
+    pub(crate) fn broken(code: u16, reason: &'static str) -> Self {
+        Self { disconnect: None, close: Some((code, reason)) }
+    }
+    /// The client closed.
+    pub(crate) const ANSWERED: Self = Self { disconnect: None, close: None };
+
+    /// The last frames.
+    pub(crate) fn frames(&self) -> Bytes {
+        let mut out = Vec::new();
+        if let Some((reason, reconnect)) = self.disconnect {
+            append_text(&mut out, &ServerFrame::Disconnect { reason, reconnect });
+        }
+        if let Some((code, reason)) = self.close {
+            out.extend_from_slice(&close_frame(code, reason));
+        }
+        out.into()
+    }
+}
+
+/// A connected client, as its gateway and its task share it.
+pub(crate) struct Client {
+    /// Its socket.
+    pub link: Link,
+    /// Its name.
+    pub id: ConnectionId,
+    /// Who it is.
+    pub who: Principal,
+    /// What it speaks.
+    pub speaks: Subprotocol,
+    /// Its seat in the gateway.
+    pub slot: Cell<u32>,
+    /// Its subscriptions.
+    pub subscriptions: RefCell<Subscriptions>,
+    farewell: Cell<Option<Farewell>>,
+}
+
+impl Client {
+    pub(crate) fn new(link: Link, id: ConnectionId, who: Principal, speaks: Subprotocol) -> Self {
+        Self { link, id, who, speaks, slot: Cell::new(u32::MAX), subscriptions: RefCell::default(), farewell: Cell::new(None) }
+    }
+    /// Sends one frame.
+    pub(crate) fn send(&self, frame: &ServerFrame<'_>) -> Sent {
+        self.link.send(text_frame(frame))
+    }
+    /// Sends what a channel transmits to this client alone.
+    pub(crate) fn transmit(&self, identifier: &Identifier, message: &Value) {
+        let message = message.to_string();
+        self.send(&ServerFrame::Data { identifier: identifier.json(), message: message.as_bytes(), kind: None, position: None });
+    }
+    /// Sends it away as soon as the command it is at has been finished. The first reason stays.
+    pub(crate) fn dismiss(&self, farewell: Farewell) {
+        if self.farewell.get().is_none() {
+            self.farewell.set(Some(farewell));
+            self.link.wake();
+        }
+    }
+    fn dismissed(&self) -> Option<Farewell> {
+        if self.link.is_too_slow() {
+            return Some(Farewell::TOO_SLOW);
+        }
+        self.farewell.get()
+    }
+}

@@ -1,0 +1,254 @@
+//! The one small task of a connection: reads, obeys in order, drains, and says goodbye.
+
+use std::{
+    collections::VecDeque,
+    future::Future,
+    io,
+    pin::Pin,
+    rc::Rc,
+    task::{Context, Poll},
+    time::Duration,
+};
+
+use bytes::Bytes;
+use futures::future::LocalBoxFuture;
+use tokio::time::{Sleep, sleep};
+use tokio_tungstenite::tungstenite::{
+    Error as WsError, Message,
+    error::ProtocolError,
+    protocol::{Role, WebSocketConfig, WebSocketContext, frame::Utf8Bytes},
+};
+
+use super::{
+    Client, Farewell,
+    budget::Budget,
+    commands,
+    inbound::{Inbound, poll_discard},
+};
+use crate::edge::gateway::Core;
+
+/// Commands read ahead of the one that is being obeyed; beyond it nothing is read, and TCP tells the client.
+const READ_AHEAD: usize = 16;
+/// Commands obeyed in one go before others on this core get their turn.
+const TURNS: usize = 32;
+/// How long the peer has to read the farewell and close its side.
+const FAREWELL: Duration = Duration::from_secs(5);
+
+/// A connection's task. Ends when the connection has ended; on the way out every subscription is left.
+pub(crate) struct Session {
+    core: Rc<Core>,
+    client: Rc<Client>,
+    websocket: WebSocketContext,
+    unread: Bytes,
+    waiting: VecDeque<Utf8Bytes>,
+    obeying: Option<LocalBoxFuture<'static, ()>>,
+    budget: Budget,
+    pause: Option<Pin<Box<Sleep>>>,
+    phase: Phase,
+}
+
+enum Phase {
+    /// Reading and obeying.
+    Open,
+    /// Nothing more is read; what was read is obeyed, then this is said.
+    Ending(Farewell),
+    /// The peer is gone without a word; what was read is obeyed.
+    Lost,
+    /// Said; the rest is drained and the peer's end awaited.
+    Closing { until: Pin<Box<Sleep>>, silent: bool },
+}
+
+impl Session {
+    /// A welcomed client's task; `unread` is what it said behind its handshake.
+    pub(crate) fn new(core: Rc<Core>, client: Rc<Client>, unread: Bytes) -> Self {
+        let bytes_max = Some(core.config().frame_bytes_max);
+        let config = WebSocketConfig::default()
+            .read_buffer_size(0)
+            .write_buffer_size(0)
+            .max_message_size(bytes_max)
+            .max_frame_size(bytes_max);
+        Self {
+            core,
+            client,
+            websocket: WebSocketContext::new(Role::Server, Some(config)),
+            unread,
+            waiting: VecDeque::new(),
+            obeying: None,
+            budget: Budget::full(),
+            pause: None,
+            phase: Phase::Open,
+        }
+    }
+
+    /// Obeys what was read, in order. Ready when all of it is done.
+    fn poll_obey(&mut self, cx: &mut Context<'_>, turns: &mut usize) -> Poll<()> {
+        loop {
+            if let Some(obeying) = &mut self.obeying {
+                match obeying.as_mut().poll(cx) {
+                    Poll::Pending => return Poll::Pending,
+                    Poll::Ready(()) => self.obeying = None,
+                }
+            }
+            // A client that is sent away is not obeyed any further: what it asked for will be asked again.
+            if self.client.dismissed().is_some() {
+                self.waiting.clear();
+            }
+            let Some(text) = self.waiting.pop_front() else {
+                if self.waiting.capacity() > 0 {
+                    self.waiting = VecDeque::new();
+                }
+                return Poll::Ready(());
+            };
+            if *turns == 0 {
+                self.waiting.push_front(text);
+                cx.waker().wake_by_ref();
+                return Poll::Pending;
+            }
+            *turns -= 1;
+            self.obeying = commands::begin(&self.core, &self.client, &text);
+        }
+    }
+
+    /// Reads one message. Ready(false): nothing more will come.
+    fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<bool> {
+        if let Some(pause) = &mut self.pause {
+            if pause.as_mut().poll(cx).is_pending() {
+                return Poll::Pending;
+            }
+            self.pause = None;
+        }
+        if let Err(wait) = self.budget.take() {
+            self.pause = Some(Box::pin(sleep(wait)));
+            cx.waker().wake_by_ref();
+            return Poll::Pending;
+        }
+        let mut inbound = Inbound { link: &self.client.link, unread: &mut self.unread, cx };
+        let farewell = match self.websocket.read(&mut inbound) {
+            Ok(Message::Text(text)) => {
+                self.waiting.push_back(text);
+                return Poll::Ready(true);
+            }
+            // Binary is ignored; pongs and answers to a close are tungstenite's.
+            Ok(_) => return Poll::Ready(true),
+            Err(WsError::Io(error)) if error.kind() == io::ErrorKind::WouldBlock => {
+                self.budget.give_back();
+                return Poll::Pending;
+            }
+            Err(WsError::ConnectionClosed | WsError::AlreadyClosed) => Farewell::ANSWERED,
+            Err(WsError::Protocol(ProtocolError::ResetWithoutClosingHandshake) | WsError::Io(_)) => {
+                self.phase = Phase::Lost;
+                return Poll::Ready(false);
+            }
+            Err(WsError::Capacity(_)) => Farewell::broken(1009, "message too big"),
+            Err(WsError::Utf8(_)) => Farewell::broken(1007, "invalid UTF-8"),
+            Err(_) => Farewell::broken(1002, "protocol error"),
+        };
+        self.phase = Phase::Ending(farewell);
+        Poll::Ready(false)
+    }
+
+    fn poll_open(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let mut turns = TURNS;
+        loop {
+            let idle = self.poll_obey(cx, &mut turns).is_ready();
+            if idle && let Some(farewell) = self.client.dismissed() {
+                self.phase = Phase::Ending(farewell);
+                return Poll::Ready(());
+            }
+            if self.waiting.len() >= READ_AHEAD || turns == 0 {
+                if idle {
+                    cx.waker().wake_by_ref();
+                }
+                return Poll::Pending;
+            }
+            match self.poll_read(cx) {
+                Poll::Pending => return Poll::Pending,
+                Poll::Ready(true) => turns -= usize::from(turns > 0 && self.waiting.is_empty()),
+                Poll::Ready(false) => return Poll::Ready(()),
+            }
+        }
+    }
+}
+
+impl Future for Session {
+    type Output = ();
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        let this = self.get_mut();
+        this.client.link.attend(cx.waker());
+        loop {
+            let drained = match this.client.link.poll_drain(cx) {
+                Poll::Ready(Err(_)) if !matches!(this.phase, Phase::Lost) => {
+                    this.phase = Phase::Lost;
+                    continue;
+                }
+                Poll::Ready(_) => true,
+                Poll::Pending => false,
+            };
+            match &mut this.phase {
+                Phase::Open => {
+                    if this.poll_open(cx).is_pending() {
+                        return Poll::Pending;
+                    }
+                }
+                Phase::Ending(farewell) => {
+                    let farewell = *farewell;
+                    if this.poll_obey(cx, &mut TURNS.clone()).is_pending() {
+                        return Poll::Pending;
+                    }
+                    this.core.leave(&this.client);
+                    this.client.link.send_last(farewell.frames());
+                    this.phase = Phase::Closing { until: Box::pin(sleep(FAREWELL)), silent: false };
+                }
+                Phase::Lost => {
+                    if this.poll_obey(cx, &mut TURNS.clone()).is_pending() {
+                        return Poll::Pending;
+                    }
+                    return Poll::Ready(());
+                }
+                Phase::Closing { until, silent } => {
+                    if until.as_mut().poll(cx).is_ready() {
+                        this.client.link.break_off();
+                        return Poll::Ready(());
+                    }
+                    if drained && !*silent {
+                        if this.client.link.poll_shutdown(cx).is_pending() {
+                            return Poll::Pending;
+                        }
+                        *silent = true;
+                    }
+                    // Read to the end before closing: unread input would turn our close into a reset, and the farewell would be lost.
+                    if poll_discard(&this.client.link, cx).is_pending() {
+                        return Poll::Pending;
+                    }
+                    return Poll::Ready(());
+                }
+            }
+        }
+    }
+}
+
+impl Drop for Session {
+    fn drop(&mut self) {
+        self.core.leave(&self.client);
+        let (core, client, obeying) = (self.core.clone(), self.client.clone(), self.obeying.take());
+        if obeying.is_none() && client.subscriptions.borrow().len() == 0 {
+            core.gone();
+            return;
+        }
+        // Every confirmed subscription is left, whatever ended the connection; the command in hand is finished first.
+        self.core.outlive(async move {
+            if let Some(obeying) = obeying {
+                obeying.await;
+            }
+            let subscriptions = client.subscriptions.borrow_mut().take();
+            for subscription in subscriptions.into_iter().filter(|one| one.confirmed) {
+                commands::leave(&core, &client, &subscription.identifier).await;
+                let identifier = subscription.identifier.clone();
+                drop(subscription);
+                core.forget(identifier);
+            }
+            core.gone();
+        });
+    }
+}

@@ -1,0 +1,60 @@
+//! What one client has subscribed to, by identifier.
+
+use std::rc::Rc;
+
+use smallvec::SmallVec;
+use trunkline_protocol::{Topic, cable::Identifier};
+
+/// One place in a channel.
+#[derive(Debug)]
+pub(crate) struct Subscription {
+    /// Its name; one per text on a core, so it is compared by address.
+    pub identifier: Rc<Identifier>,
+    /// Whether it was confirmed; until then only the end of its subscribe is awaited.
+    pub confirmed: bool,
+    /// What it hears, without repeats.
+    pub topics: SmallVec<[Topic; 1]>,
+    /// Where its whispers go and whose presence it may join, where the channel allows any.
+    pub asides: Option<Box<Asides>>,
+}
+
+/// What the extended protocol adds to a subscription.
+#[derive(Debug)]
+pub(crate) struct Asides {
+    /// Where whispers go.
+    pub whisper: Option<Topic>,
+    /// Whose presence.
+    pub presence: Option<Topic>,
+}
+
+/// All of one client's. A short list: most clients have one, none has more than
+/// [`SUBSCRIPTIONS_MAX`](trunkline_protocol::limits::SUBSCRIPTIONS_MAX).
+#[derive(Debug, Default)]
+pub(crate) struct Subscriptions(Vec<Subscription>);
+
+impl Subscriptions {
+    pub(crate) fn len(&self) -> usize {
+        self.0.len()
+    }
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &Subscription> {
+        self.0.iter()
+    }
+    pub(crate) fn get(&self, identifier: &Rc<Identifier>) -> Option<&Subscription> {
+        self.0.iter().find(|one| Rc::ptr_eq(&one.identifier, identifier))
+    }
+    pub(crate) fn get_mut(&mut self, identifier: &Rc<Identifier>) -> Option<&mut Subscription> {
+        self.0.iter_mut().find(|one| Rc::ptr_eq(&one.identifier, identifier))
+    }
+    /// Begins one that is not yet confirmed.
+    pub(crate) fn begin(&mut self, identifier: Rc<Identifier>) {
+        self.0.reserve_exact(1);
+        self.0.push(Subscription { identifier, confirmed: false, topics: SmallVec::new(), asides: None });
+    }
+    pub(crate) fn remove(&mut self, identifier: &Rc<Identifier>) -> Option<Subscription> {
+        let at = self.0.iter().position(|one| Rc::ptr_eq(&one.identifier, identifier))?;
+        Some(self.0.remove(at))
+    }
+    pub(crate) fn take(&mut self) -> Vec<Subscription> {
+        std::mem::take(&mut self.0)
+    }
+}

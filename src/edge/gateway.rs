@@ -1,0 +1,220 @@
+//! Gateway: one actix actor per core. It owns this core's sockets and its topic → identifier → slots table; it moves frames and understands none.
+//!
+//! Broadcasts arrive as batches, are gathered while its mailbox is being emptied, and go out in one pass ([`fanout`]): coalescing under
+//! load, no delay at rest. Everything else of a core (seats, pulse) lives beside the actor on the same thread, so that a long fan-out delays nobody's ping.
+
+mod fanout;
+mod handover;
+mod pulse;
+mod table;
+
+use std::{
+    cell::{Cell, RefCell},
+    future::Future,
+    rc::Rc,
+    sync::Arc,
+};
+
+use actix::{Actor, ActorFutureExt as _, AsyncContext as _, Context, Handler, Message, WrapFuture as _};
+use trunkline_actors::{Broadcast, Hub};
+use trunkline_protocol::{Principal, Topic, cable::Identifier};
+
+use super::{
+    connection::{Client, Farewell, Subscription},
+    server::Shared,
+    stats::CoreStats,
+};
+pub(crate) use handover::{CoreOutlet, Handover};
+use table::Table;
+
+/// What one core of the edge holds; shared by its actor, its pulse and its connections, all on one thread.
+pub(crate) struct Core {
+    index: usize,
+    shared: Arc<Shared>,
+    table: RefCell<Table>,
+    /// Set while the core is being emptied: nobody is let in any more.
+    draining: Cell<bool>,
+}
+
+impl Core {
+    pub(crate) fn new(index: usize, shared: Arc<Shared>) -> Rc<Self> {
+        let core = Rc::new(Self { index, shared, table: RefCell::default(), draining: Cell::new(false) });
+        pulse::start(&core);
+        core
+    }
+    pub(crate) fn hub(&self) -> &Hub {
+        &self.shared.hub
+    }
+    pub(crate) fn config(&self) -> &super::ServeConfig {
+        &self.shared.config
+    }
+    pub(crate) fn shared(&self) -> &Arc<Shared> {
+        &self.shared
+    }
+    pub(crate) fn stats(&self) -> &CoreStats {
+        self.shared.stats.core(self.index)
+    }
+    pub(crate) fn is_draining(&self) -> bool {
+        self.draining.get()
+    }
+    /// Gives a welcomed client its seat.
+    pub(crate) fn join(&self, client: &Rc<Client>) {
+        let slot = self.table.borrow_mut().seat(client.clone());
+        client.slot.set(slot);
+        client.link.seat(slot);
+        self.stats().joined();
+        if self.is_draining() {
+            client.dismiss(Farewell::SERVER_RESTART);
+        }
+    }
+    /// Takes it back. Broadcasts no longer reach the client; its subscriptions are still to be left.
+    pub(crate) fn leave(&self, client: &Client) {
+        let slot = client.slot.replace(u32::MAX);
+        if slot == u32::MAX {
+            return;
+        }
+        client.link.unseat();
+        let mut table = self.table.borrow_mut();
+        for subscription in client.subscriptions.borrow().iter() {
+            for topic in &subscription.topics {
+                table.detach(topic, &subscription.identifier, client.speaks, slot);
+            }
+        }
+        table.unseat(slot, client.id);
+        self.stats().left();
+    }
+    /// Its socket is closed: there is room for another.
+    pub(crate) fn gone(&self) {
+        self.shared.release();
+    }
+    /// Work that outlives its connection.
+    pub(crate) fn outlive(&self, work: impl Future<Output = ()> + 'static) {
+        actix_rt::spawn(work);
+    }
+
+    /// The one identifier of this text on this core.
+    pub(crate) fn intern(&self, text: &str) -> Rc<Identifier> {
+        self.table.borrow_mut().intern(text)
+    }
+    /// The same, where anybody here has subscribed to it.
+    pub(crate) fn known(&self, text: &str) -> Option<Rc<Identifier>> {
+        self.table.borrow().known(text)
+    }
+    /// A subscription of this name has ended; the last one takes the name with it.
+    pub(crate) fn forget(&self, identifier: Rc<Identifier>) {
+        self.table.borrow_mut().forget(identifier);
+    }
+    /// From now on the subscription hears `topic`; once, however often it is asked.
+    pub(crate) fn follow(&self, client: &Client, identifier: &Rc<Identifier>, topic: Topic) {
+        let mut subscriptions = client.subscriptions.borrow_mut();
+        let Some(subscription) = subscriptions.get_mut(identifier) else { return };
+        if client.slot.get() == u32::MAX || subscription.topics.contains(&topic) {
+            return;
+        }
+        self.table.borrow_mut().attach(topic.clone(), identifier, client.speaks, client.slot.get());
+        subscription.topics.push(topic);
+    }
+    /// It no longer hears it.
+    pub(crate) fn unfollow(&self, client: &Client, identifier: &Rc<Identifier>, topic: &Topic) {
+        let mut subscriptions = client.subscriptions.borrow_mut();
+        let Some(subscription) = subscriptions.get_mut(identifier) else { return };
+        if let Some(at) = subscription.topics.iter().position(|one| one == topic) {
+            subscription.topics.remove(at);
+            self.table.borrow_mut().detach(topic, identifier, client.speaks, client.slot.get());
+        }
+    }
+    /// It hears nothing any more.
+    pub(crate) fn detach(&self, client: &Client, subscription: &Subscription) {
+        let mut table = self.table.borrow_mut();
+        for topic in &subscription.topics {
+            table.detach(topic, &subscription.identifier, client.speaks, client.slot.get());
+        }
+    }
+    fn clients(&self) -> Vec<Rc<Client>> {
+        self.table.borrow().clients().cloned().collect()
+    }
+}
+
+/// The actor: it receives, and goes to sleep while a fan-out is under way.
+pub(crate) struct Gateway {
+    core: Rc<Core>,
+    tick: Vec<Arc<[Broadcast]>>,
+}
+
+impl Gateway {
+    pub(crate) fn new(core: Rc<Core>) -> Self {
+        Self { core, tick: Vec::new() }
+    }
+}
+
+impl Actor for Gateway {
+    type Context = Context<Self>;
+}
+
+/// Writes what has gathered.
+#[derive(Message)]
+#[rtype(result = "()")]
+struct Flush;
+
+impl Handler<Handover> for Gateway {
+    type Result = ();
+    fn handle(&mut self, handover: Handover, context: &mut Context<Self>) {
+        // Told to itself once per tick: it runs when the mailbox is empty, so whatever waited there goes out in one write per socket.
+        if self.tick.is_empty() {
+            context.notify(Flush);
+        }
+        self.tick.push(handover.batch);
+    }
+}
+
+impl Handler<Flush> for Gateway {
+    type Result = ();
+    fn handle(&mut self, _: Flush, context: &mut Context<Self>) {
+        let tick = std::mem::take(&mut self.tick);
+        let core = self.core.clone();
+        context.wait(async move { fanout::write(&core, &tick).await }.into_actor(self).map(|(), _, _| ()));
+    }
+}
+
+/// Sends away every client of whom this is true.
+#[derive(Message, Clone)]
+#[rtype(result = "()")]
+pub(crate) struct Dismiss {
+    pub whom: Arc<dyn Fn(&Principal) -> bool + Send + Sync>,
+    pub farewell: Farewell,
+}
+
+impl Handler<Dismiss> for Gateway {
+    type Result = ();
+    fn handle(&mut self, dismiss: Dismiss, _: &mut Context<Self>) {
+        for client in self.core.clients() {
+            if (dismiss.whom)(&client.who) {
+                client.dismiss(dismiss.farewell);
+            }
+        }
+    }
+}
+
+/// Lets nobody in any more and sends everybody away, so many at a time.
+#[derive(Message, Clone, Copy)]
+#[rtype(result = "()")]
+pub(crate) struct Drain;
+
+/// Farewells per millisecond and core while draining: everybody comes back somewhere, and should not all at once.
+const FAREWELLS_PER_MS: usize = 32;
+
+impl Handler<Drain> for Gateway {
+    type Result = ();
+    fn handle(&mut self, _: Drain, _: &mut Context<Self>) {
+        self.core.draining.set(true);
+        let core = self.core.clone();
+        actix_rt::spawn(async move {
+            for some in core.clients().chunks(FAREWELLS_PER_MS) {
+                for client in some {
+                    client.dismiss(Farewell::SERVER_RESTART);
+                }
+                tokio::time::sleep(std::time::Duration::from_millis(1)).await;
+            }
+        });
+    }
+}

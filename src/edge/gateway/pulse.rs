@@ -1,0 +1,77 @@
+//! A core's pulse: every client hears a ping every period, spread over it by slot, whatever else goes on; tokens that ended are noticed on the way.
+
+use std::{
+    rc::{Rc, Weak},
+    time::Duration,
+};
+
+use tokio::time::{MissedTickBehavior, interval};
+use trunkline_protocol::{
+    Credential, Timestamp,
+    cable::{ServerFrame, Subprotocol},
+};
+
+use super::{Core, table::Table};
+use crate::edge::{
+    connection::Farewell,
+    socket::{FrameRun, Pushed, send_hot, text_frame},
+};
+
+/// A period is cut into so many beats; each slot has its own.
+const BEATS: u32 = 30;
+
+pub(super) fn start(core: &Rc<Core>) {
+    let period = core.config().ping_every.max(Duration::from_millis(300));
+    let core = Rc::downgrade(core);
+    actix_rt::spawn(async move {
+        let mut beats = interval(period / BEATS);
+        beats.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        for beat in (0..BEATS).cycle() {
+            beats.tick().await;
+            let Some(core) = Weak::upgrade(&core) else { return };
+            self::beat(&core, beat);
+        }
+    });
+}
+
+fn beat(core: &Core, beat: u32) {
+    let now = core.hub().clock().now();
+    let slots: Vec<u32> = {
+        let table = core.table.borrow();
+        expire(&table, beat, now);
+        (beat..table.slots()).step_by(BEATS as usize).filter(|slot| table.client(*slot).is_some()).collect()
+    };
+    if slots.is_empty() {
+        return;
+    }
+    let frame = FrameRun::of(text_frame(&ServerFrame::Ping(now.as_seconds())));
+    send_hot(&slots, &frame.bytes, |slot, pushed| {
+        let Some(client) = core.table.borrow().client(slot).cloned() else { return };
+        match pushed {
+            Pushed::Whole => {}
+            // A reader who is behind is not idle: whatever it reads next refreshes it, and pings must not fill its outbox.
+            Pushed::Cold if client.link.is_behind() => {}
+            Pushed::Cold => {
+                client.link.send(frame.bytes.clone());
+            }
+            Pushed::Part(written) => {
+                client.link.send_rest(&frame, written);
+            }
+        }
+    });
+}
+
+fn expire(table: &Table, beat: u32, now: Timestamp) {
+    for slot in (beat..table.slots()).step_by(BEATS as usize) {
+        let Some(client) = table.client(slot) else { continue };
+        if let Credential::Token { expires: Some(expires), .. } = &client.who.credential
+            && *expires <= now
+        {
+            // Base clients know no other word for it (`streams.md` 8.1); extended ones ask for a new token (`cable.md` 2.8).
+            client.dismiss(match client.speaks {
+                Subprotocol::Extended => Farewell::TOKEN_EXPIRED,
+                Subprotocol::Base | Subprotocol::Unsupported => Farewell::UNAUTHORIZED,
+            });
+        }
+    }
+}

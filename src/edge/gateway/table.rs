@@ -1,0 +1,147 @@
+//! Who sits where, and who hears what: slot → client, topic → identifier → slots.
+
+use std::{
+    borrow::Borrow,
+    collections::{HashMap, HashSet, hash_map::Entry},
+    hash::{Hash, Hasher},
+    rc::Rc,
+};
+
+use trunkline_protocol::{
+    ConnectionId, Topic,
+    cable::{Identifier, Subprotocol},
+};
+
+use crate::edge::connection::Client;
+
+/// Those who are sent the same bytes: one topic, one identifier, one subprotocol.
+#[derive(Debug)]
+pub(super) struct Group {
+    pub identifier: Rc<Identifier>,
+    pub speaks: Subprotocol,
+    pub slots: Vec<u32>,
+}
+
+/// A core's tables.
+#[derive(Default)]
+pub(super) struct Table {
+    seats: Vec<Option<Rc<Client>>>,
+    free: Vec<u32>,
+    /// Slots given back while a fan-out was under way: its list of slots may still name them, so nobody gets them before its end.
+    resting: Vec<u32>,
+    fanning_out: bool,
+    connections: HashMap<ConnectionId, u32>,
+    topics: HashMap<Topic, HashMap<(usize, Subprotocol), Group>>,
+    identifiers: HashSet<Interned>,
+}
+
+impl Table {
+    pub(super) fn seat(&mut self, client: Rc<Client>) -> u32 {
+        let id = client.id;
+        let slot = match self.free.pop() {
+            Some(slot) => {
+                self.seats[slot as usize] = Some(client);
+                slot
+            }
+            None => {
+                self.seats.push(Some(client));
+                (self.seats.len() - 1) as u32
+            }
+        };
+        self.connections.insert(id, slot);
+        slot
+    }
+    pub(super) fn unseat(&mut self, slot: u32, id: ConnectionId) {
+        self.seats[slot as usize] = None;
+        self.connections.remove(&id);
+        if self.fanning_out { &mut self.resting } else { &mut self.free }.push(slot);
+    }
+    pub(super) fn client(&self, slot: u32) -> Option<&Rc<Client>> {
+        self.seats.get(slot as usize)?.as_ref()
+    }
+    pub(super) fn clients(&self) -> impl Iterator<Item = &Rc<Client>> {
+        self.seats.iter().flatten()
+    }
+    /// How many slots there are, taken or not.
+    pub(super) fn slots(&self) -> u32 {
+        self.seats.len() as u32
+    }
+    pub(super) fn slot_of(&self, connection: ConnectionId) -> Option<u32> {
+        self.connections.get(&connection).copied()
+    }
+    /// Until [`Self::end_fanout`] no slot is given to anybody new.
+    pub(super) fn begin_fanout(&mut self) {
+        self.fanning_out = true;
+    }
+    pub(super) fn end_fanout(&mut self) {
+        self.fanning_out = false;
+        self.free.append(&mut self.resting);
+    }
+
+    pub(super) fn attach(&mut self, topic: Topic, identifier: &Rc<Identifier>, speaks: Subprotocol, slot: u32) {
+        let groups = self.topics.entry(topic).or_default();
+        let group = groups.entry((Rc::as_ptr(identifier).addr(), speaks)).or_insert_with(|| Group {
+            identifier: identifier.clone(),
+            speaks,
+            slots: Vec::new(),
+        });
+        group.slots.push(slot);
+    }
+    pub(super) fn detach(&mut self, topic: &Topic, identifier: &Rc<Identifier>, speaks: Subprotocol, slot: u32) {
+        let Some(groups) = self.topics.get_mut(topic) else { return };
+        if let Entry::Occupied(mut entry) = groups.entry((Rc::as_ptr(identifier).addr(), speaks)) {
+            let slots = &mut entry.get_mut().slots;
+            if let Some(at) = slots.iter().position(|one| *one == slot) {
+                slots.swap_remove(at);
+            }
+            if slots.is_empty() {
+                entry.remove();
+            }
+        }
+        if groups.is_empty() {
+            self.topics.remove(topic);
+        }
+    }
+    /// The groups of a topic; empty where nobody here hears it.
+    pub(super) fn groups(&self, topic: &Topic) -> impl Iterator<Item = &Group> {
+        self.topics.get(topic).into_iter().flat_map(HashMap::values)
+    }
+
+    pub(super) fn known(&self, text: &str) -> Option<Rc<Identifier>> {
+        self.identifiers.get(text).map(|interned| interned.0.clone())
+    }
+    pub(super) fn intern(&mut self, text: &str) -> Rc<Identifier> {
+        if let Some(known) = self.known(text) {
+            return known;
+        }
+        let identifier = Rc::new(Identifier::new(text));
+        self.identifiers.insert(Interned(identifier.clone()));
+        identifier
+    }
+    pub(super) fn forget(&mut self, identifier: Rc<Identifier>) {
+        // Ours and the table's: nobody else has it.
+        if Rc::strong_count(&identifier) == 2 {
+            self.identifiers.remove(identifier.text());
+        }
+    }
+}
+
+/// An identifier found by its text.
+struct Interned(Rc<Identifier>);
+
+impl Borrow<str> for Interned {
+    fn borrow(&self) -> &str {
+        self.0.text()
+    }
+}
+impl PartialEq for Interned {
+    fn eq(&self, other: &Self) -> bool {
+        self.0.text() == other.0.text()
+    }
+}
+impl Eq for Interned {}
+impl Hash for Interned {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.0.text().hash(state);
+    }
+}

@@ -1,0 +1,310 @@
+//! Starts and stops the edge: one listener, one actix worker per core, REST through the App and cables through the upgrade service.
+//!
+//! Two runtimes: the hub's actors live on the house's; everything here lives on actix's own threads and reaches the hub only through
+//! its handle. The house survives the edge's restart.
+
+use std::{
+    io,
+    net::{SocketAddr, TcpListener},
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    thread::JoinHandle,
+    time::{Duration, Instant},
+};
+
+use actix::{Actor as _, Addr};
+use actix_codec::Framed;
+use actix_http::{HttpService, Request, body::MessageBody, h1};
+use actix_server::{Server, ServerHandle};
+use actix_service::{IntoServiceFactory, ServiceFactory, ServiceFactoryExt as _, fn_factory_with_config, fn_service, map_config};
+use actix_web::{Error, dev::AppConfig};
+use parking_lot::Mutex;
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use tokio::{net::TcpStream, sync::oneshot};
+use tracing::{error, info};
+use trunkline_actors::Hub;
+use trunkline_protocol::{Principal, cable::DisconnectReason, limits};
+
+use super::{
+    connection::Farewell,
+    gateway::{Core, CoreOutlet, Dismiss, Drain, Gateway},
+    origin::Origins,
+    stats::EdgeStats,
+    upgrade::{self, Identify},
+};
+
+/// What a deployment may say about the server; the defaults suit one machine.
+#[derive(Clone, Debug)]
+pub struct ServeConfig {
+    /// Worker threads; each owns its sockets.
+    pub cores: usize,
+    /// Where cables are opened.
+    pub paths: Vec<String>,
+    /// From which pages.
+    pub origins: Origins,
+    /// Cables at once; at most what the file descriptor limit allows, whatever is said here.
+    pub connections_max: usize,
+    /// A frame or message of a client.
+    pub frame_bytes_max: usize,
+    /// What may wait for one slow reader.
+    pub outbox_bytes_max: usize,
+    /// How often each client is pinged.
+    pub ping_every: Duration,
+    /// How long a client may take over a request's head.
+    pub head_timeout: Duration,
+    /// How long an idle HTTP connection is kept.
+    pub keep_alive: Duration,
+    /// How long stopping may take until whoever is left is cut off.
+    pub drain_timeout: Duration,
+}
+
+impl Default for ServeConfig {
+    fn default() -> Self {
+        Self {
+            cores: std::thread::available_parallelism().map_or(2, usize::from),
+            paths: vec!["/cable".to_owned()],
+            origins: Origins::default(),
+            connections_max: usize::MAX,
+            frame_bytes_max: limits::FRAME_BYTES_MAX,
+            outbox_bytes_max: limits::OUTBOX_BYTES_MAX,
+            ping_every: Duration::from_secs(3),
+            head_timeout: Duration::from_secs(10),
+            keep_alive: Duration::from_secs(75),
+            drain_timeout: Duration::from_secs(20),
+        }
+    }
+}
+
+/// What every core shares.
+pub(crate) struct Shared {
+    pub hub: Hub,
+    pub config: ServeConfig,
+    pub identify: Arc<dyn Identify>,
+    pub stats: Arc<EdgeStats>,
+    open: AtomicUsize,
+    open_max: usize,
+    gateways: Mutex<Vec<Addr<Gateway>>>,
+}
+
+impl Shared {
+    /// Takes room for one more cable, if there is any.
+    pub(crate) fn reserve(&self) -> bool {
+        let room = |open| (open < self.open_max).then_some(open + 1);
+        self.open.fetch_update(Ordering::Relaxed, Ordering::Relaxed, room).is_ok()
+    }
+    /// Gives it back.
+    pub(crate) fn release(&self) {
+        self.open.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// A running edge. Dropping it leaves it running; [`Running::stop`] ends it.
+pub struct Running {
+    /// Where it listens.
+    pub addr: SocketAddr,
+    shared: Arc<Shared>,
+    server: ServerHandle,
+    thread: JoinHandle<io::Result<()>>,
+}
+
+impl Running {
+    /// The counters.
+    #[must_use]
+    pub fn stats(&self) -> Arc<EdgeStats> {
+        self.shared.stats.clone()
+    }
+    /// How many cables may be open at once.
+    #[must_use]
+    pub fn connections_max(&self) -> usize {
+        self.shared.open_max
+    }
+    /// What revokes and disconnects; may be cloned and kept.
+    #[must_use]
+    pub fn gate(&self) -> Gate {
+        Gate { shared: self.shared.clone() }
+    }
+    /// Lets nobody in any more, tells everybody `server_restart`, waits until the last has been told and every command in hand is
+    /// finished, then stops the listener and the workers.
+    pub async fn stop(self) {
+        let Self { shared, server, thread, .. } = self;
+        for gateway in &*shared.gateways.lock() {
+            gateway.do_send(Drain);
+        }
+        let deadline = Instant::now() + shared.config.drain_timeout;
+        while shared.open.load(Ordering::Relaxed) > 0 && Instant::now() < deadline {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        server.stop(true).await;
+        let ended = tokio::task::spawn_blocking(move || thread.join()).await;
+        if !matches!(ended, Ok(Ok(Ok(())))) {
+            error!("the edge's thread did not end well");
+        }
+    }
+}
+
+/// Sends clients away.
+#[derive(Clone)]
+pub struct Gate {
+    shared: Arc<Shared>,
+}
+
+impl Gate {
+    /// Every client of whom this is true is told `unauthorized` and may not come back (a logout, a revoked key, a changed role).
+    pub fn revoke(&self, whom: impl Fn(&Principal) -> bool + Send + Sync + 'static) {
+        self.dismiss(whom, Farewell::UNAUTHORIZED);
+    }
+    /// Every client of whom this is true is told `remote`, on all of its connections.
+    pub fn disconnect(&self, whom: impl Fn(&Principal) -> bool + Send + Sync + 'static, reconnect: bool) {
+        self.dismiss(whom, Farewell::remote(DisconnectReason::Remote, reconnect));
+    }
+    fn dismiss(&self, whom: impl Fn(&Principal) -> bool + Send + Sync + 'static, farewell: Farewell) {
+        let dismiss = Dismiss { whom: Arc::new(whom), farewell };
+        for gateway in &*self.shared.gateways.lock() {
+            gateway.do_send(dismiss.clone());
+        }
+    }
+}
+
+/// Serves REST and cables on `listener`. `app` makes the App of one worker.
+///
+/// # Errors
+/// The listener cannot be used, or no thread can be started.
+pub async fn serve<F, A, S, B>(
+    config: ServeConfig,
+    listener: TcpListener,
+    hub: Hub,
+    identify: Arc<dyn Identify>,
+    app: F,
+) -> io::Result<Running>
+where
+    F: Fn() -> A + Send + Clone + 'static,
+    A: IntoServiceFactory<S, Request>,
+    S: ServiceFactory<Request, Config = AppConfig> + 'static,
+    S::Error: Into<Error> + 'static,
+    S::InitError: std::fmt::Debug,
+    S::Response: Into<actix_http::Response<B>> + 'static,
+    <S::Service as actix_service::Service<Request>>::Future: 'static,
+    S::Service: 'static,
+    B: MessageBody + 'static,
+{
+    let addr = listener.local_addr()?;
+    let room = Room::measure(config.cores.max(1));
+    let cores = config.cores.max(1);
+    let shared = Arc::new(Shared {
+        open_max: config.connections_max.min(room.cables),
+        stats: Arc::new(EdgeStats::new(cores)),
+        hub,
+        config,
+        identify,
+        open: AtomicUsize::new(0),
+        gateways: Mutex::default(),
+    });
+    let (started, starting) = oneshot::channel();
+    let thread = {
+        let shared = shared.clone();
+        std::thread::Builder::new().name("edge".to_owned()).spawn(move || {
+            actix_rt::System::new().block_on(async move {
+                match build(&shared, listener, room.requests, app) {
+                    Ok(server) => {
+                        let _ = started.send(Ok(server.handle()));
+                        server.await
+                    }
+                    Err(error) => {
+                        let _ = started.send(Err(error));
+                        Ok(())
+                    }
+                }
+            })
+        })?
+    };
+    let server = starting.await.map_err(|_| io::Error::other("the edge's thread ended while it started"))??;
+    let deadline = Instant::now() + Duration::from_secs(10);
+    while shared.gateways.lock().len() < cores {
+        if Instant::now() > deadline || thread.is_finished() {
+            return Err(io::Error::other("the edge's workers did not start"));
+        }
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    info!(%addr, cores, cables = shared.open_max, "the edge listens");
+    Ok(Running { addr, shared, server, thread })
+}
+
+fn build<F, A, S, B>(shared: &Arc<Shared>, listener: TcpListener, requests: usize, app: F) -> io::Result<Server>
+where
+    F: Fn() -> A + Send + Clone + 'static,
+    A: IntoServiceFactory<S, Request>,
+    S: ServiceFactory<Request, Config = AppConfig> + 'static,
+    S::Error: Into<Error> + 'static,
+    S::InitError: std::fmt::Debug,
+    S::Response: Into<actix_http::Response<B>> + 'static,
+    <S::Service as actix_service::Service<Request>>::Future: 'static,
+    S::Service: 'static,
+    B: MessageBody + 'static,
+{
+    let config = shared.config.clone();
+    let builder = Server::build()
+        .workers(config.cores.max(1))
+        .backlog(4096)
+        .max_concurrent_connections(requests)
+        .shutdown_timeout(config.drain_timeout.as_secs().max(1))
+        .disable_signals();
+    let shared = shared.clone();
+    let server = builder.listen("edge", listener, move || {
+        let core = enter(&shared);
+        let upgrades = fn_factory_with_config(move |(): ()| {
+            let core = core.clone();
+            async move {
+                Ok::<_, ()>(fn_service(move |(request, framed): (Request, Framed<TcpStream, h1::Codec>)| {
+                    upgrade::take(&core, request, framed, |stream| stream);
+                    std::future::ready(Ok::<_, actix_http::Error>(()))
+                }))
+            }
+        });
+        HttpService::build()
+            .tcp_nodelay(true)
+            .client_request_timeout(config.head_timeout)
+            .client_disconnect_timeout(Duration::from_secs(5))
+            .keep_alive(config.keep_alive)
+            .upgrade(upgrades)
+            .finish(map_config(app().into_factory().map_err(|error: S::Error| error.into().error_response()), |()| {
+                AppConfig::default()
+            }))
+            .tcp()
+    })?;
+    Ok(server.run())
+}
+
+/// Starts this thread's gateway and tells the hub of it.
+fn enter(shared: &Arc<Shared>) -> std::rc::Rc<Core> {
+    let mut gateways = shared.gateways.lock();
+    let core = Core::new(gateways.len(), shared.clone());
+    let gateway = Gateway::new(core.clone()).start();
+    shared.hub.attach(Arc::new(CoreOutlet::new(gateway.clone())));
+    gateways.push(gateway);
+    core
+}
+
+/// How many sockets this process may hold.
+struct Room {
+    cables: usize,
+    /// Per core: sockets that are not cables (yet); above it the listener waits.
+    requests: usize,
+}
+
+impl Room {
+    /// Raises the soft limit of open files to the hard one and divides it: files and journal, requests, cables. Whoever asks for more than that
+    /// is refused with a 503 while there still is a descriptor to say so with.
+    fn measure(cores: usize) -> Self {
+        let limit = getrlimit(Resource::Nofile);
+        let raised = Rlimit { current: limit.maximum, maximum: limit.maximum };
+        if setrlimit(Resource::Nofile, raised).is_err() {
+            info!("the limit of open files stays as it is");
+        }
+        let files = getrlimit(Resource::Nofile).current.unwrap_or(1 << 20).min(1 << 24) as usize;
+        let reserve = (files / 8).min(256);
+        let requests = (files / 8).clamp(16, 4096);
+        Self { cables: files.saturating_sub(reserve + requests).max(1), requests: (requests / cores).max(8) }
+    }
+}

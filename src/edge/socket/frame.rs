@@ -1,0 +1,124 @@
+//! The server's half of RFC 6455 framing: unmasked, unfragmented, final. (tungstenite reads; this writes.)
+
+use bytes::Bytes;
+use trunkline_protocol::cable::ServerFrame;
+
+use super::LatestKey;
+
+const TEXT: u8 = 0x81;
+const CLOSE: u8 = 0x88;
+const HEADER_BYTES_MAX: usize = 10;
+
+/// Appends one text frame.
+pub(crate) fn append_text(out: &mut Vec<u8>, frame: &ServerFrame<'_>) {
+    let start = out.len();
+    out.extend_from_slice(&[0; HEADER_BYTES_MAX]);
+    frame.write(out);
+    let length = out.len() - start - HEADER_BYTES_MAX;
+    let (header, used) = header(TEXT, length);
+    out[start + HEADER_BYTES_MAX - used..start + HEADER_BYTES_MAX].copy_from_slice(&header[..used]);
+    out.drain(start..start + HEADER_BYTES_MAX - used);
+}
+
+/// One text frame.
+pub(crate) fn text_frame(frame: &ServerFrame<'_>) -> Bytes {
+    let mut out = Vec::with_capacity(192);
+    append_text(&mut out, frame);
+    out.into()
+}
+
+/// A close frame. `reason` is at most 123 bytes: all of them are literals of ours.
+pub(crate) fn close_frame(code: u16, reason: &str) -> Bytes {
+    let reason = &reason.as_bytes()[..reason.len().min(123)];
+    let mut out = Vec::with_capacity(4 + reason.len());
+    out.push(CLOSE);
+    out.push((2 + reason.len()) as u8);
+    out.extend_from_slice(&code.to_be_bytes());
+    out.extend_from_slice(reason);
+    out.into()
+}
+
+fn header(kind: u8, length: usize) -> ([u8; HEADER_BYTES_MAX], usize) {
+    let mut header = [0; HEADER_BYTES_MAX];
+    header[0] = kind;
+    match length {
+        0..126 => {
+            header[1] = length as u8;
+            (header, 2)
+        }
+        126..=0xffff => {
+            header[1] = 126;
+            header[2..4].copy_from_slice(&(length as u16).to_be_bytes());
+            (header, 4)
+        }
+        _ => {
+            header[1] = 127;
+            header[2..10].copy_from_slice(&(length as u64).to_be_bytes());
+            (header, 10)
+        }
+    }
+}
+
+/// Frames that go out together: one buffer for those who keep up, and where each frame ends for those who do not.
+#[derive(Debug, Default)]
+pub(crate) struct FrameRun {
+    /// All of them, one behind the other.
+    pub bytes: Bytes,
+    ends: Vec<(usize, Option<LatestKey>)>,
+}
+
+impl FrameRun {
+    /// A single frame that nothing may replace.
+    pub(crate) fn of(frame: Bytes) -> Self {
+        let ends = vec![(frame.len(), None)];
+        Self { bytes: frame, ends }
+    }
+    /// Frames in order, each with its end in `bytes` and the key under which only the latest counts.
+    pub(crate) fn new(bytes: Bytes, ends: Vec<(usize, Option<LatestKey>)>) -> Self {
+        debug_assert_eq!(ends.last().map(|(end, _)| *end), Some(bytes.len()));
+        Self { bytes, ends }
+    }
+    /// How many frames.
+    pub(crate) fn len(&self) -> usize {
+        self.ends.len()
+    }
+    /// The frames after the first `written` bytes: the rest of each, its key, and whether its beginning has been written.
+    pub(crate) fn from(&self, written: usize) -> impl Iterator<Item = (Bytes, Option<LatestKey>, bool)> {
+        let mut start = 0;
+        self.ends.iter().filter_map(move |(end, key)| {
+            let begin = std::mem::replace(&mut start, *end);
+            if *end <= written {
+                return None;
+            }
+            Some((self.bytes.slice(begin.max(written)..*end), key.clone(), begin < written))
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn frames_every_length_with_the_shortest_header() {
+        let message = |length: usize| format!("\"{}\"", "x".repeat(length));
+        for (length, used) in [(0, 2), (40, 2), (200, 4), (70_000, 10)] {
+            let message = message(length);
+            let frame = ServerFrame::Data { identifier: "\"a\"", message: message.as_bytes(), kind: None, position: None };
+            let bytes = text_frame(&frame);
+            let json = frame.to_json();
+            assert_eq!(bytes.len(), json.len() + used);
+            assert_eq!(&bytes[used..], json.as_bytes());
+        }
+    }
+
+    #[test]
+    fn cuts_a_run_where_the_kernel_stopped() {
+        let run = FrameRun::new(Bytes::from_static(b"aabbbc"), vec![(2, None), (5, None), (6, None)]);
+        let rest = |written| run.from(written).map(|(piece, _, cut)| (piece, cut)).collect::<Vec<_>>();
+        assert_eq!(rest(3), [(Bytes::from_static(b"bb"), true), (Bytes::from_static(b"c"), false)]);
+        assert_eq!(rest(2), [(Bytes::from_static(b"bbb"), false), (Bytes::from_static(b"c"), false)]);
+        assert_eq!(rest(0).len(), 3);
+        assert_eq!(rest(6), []);
+    }
+}

@@ -1,0 +1,254 @@
+//! GET /cable: route, origin, room, subprotocol; then a task of its own says who it is and welcomes it, or sends it away.
+//!
+//! Every WebSocket upgrade lands here, past the App and its middleware. The upgrade's future returns at once: while it lives, actix-http keeps
+//! the request's buffers, twelve times what a connection may cost.
+
+use std::{net::SocketAddr, os::fd::AsFd as _, rc::Rc, time::Duration};
+
+use actix_codec::Framed;
+use actix_http::{
+    HttpMessage as _, Method, Request,
+    body::BoxBody,
+    h1,
+    header::{self, HeaderMap},
+    ws::{HandshakeError, verify_handshake},
+};
+use actix_web::{HttpResponse, http::Uri, web};
+use base64::{Engine as _, prelude::BASE64_STANDARD};
+use bytes::Bytes;
+use futures::future::BoxFuture;
+use tokio::{net::TcpStream, time::timeout};
+use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
+use tracing::debug;
+use trunkline_actors::Hub;
+use trunkline_protocol::{
+    ConnectionId, Principal,
+    cable::{ServerFrame, Subprotocol},
+};
+
+use super::{
+    connection::{Client, Farewell, Session},
+    gateway::Core,
+    socket::{Duplex, Link, Wire, append_text},
+};
+
+/// How long naming a client may take; then it is sent away and comes back.
+const IDENTIFY_DEADLINE: Duration = Duration::from_secs(5);
+/// The kernel's send buffer of one client: without it a stalled reader costs 2.3 MB of kernel memory before we notice.
+const SEND_BUFFER_BYTES: usize = 64 * 1024;
+
+/// What a client showed when it asked for a cable.
+#[derive(Debug)]
+pub struct Handshake {
+    /// Path and query.
+    pub uri: Uri,
+    /// Cookies, `authorization`, and whatever else an application may ask for.
+    pub headers: HeaderMap,
+    /// From where; a proxy's address where there is one.
+    pub peer: Option<SocketAddr>,
+    /// Over TLS.
+    pub secure: bool,
+}
+
+impl Handshake {
+    /// The first query parameter of that name, decoded.
+    #[must_use]
+    pub fn query(&self, name: &str) -> Option<String> {
+        let pairs: Vec<(String, String)> = serde_urlencoded::from_str(self.uri.query()?).ok()?;
+        pairs.into_iter().find(|(key, _)| key == name).map(|(_, value)| value)
+    }
+    /// The header of that name, where it is text.
+    #[must_use]
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.get(name)?.to_str().ok()
+    }
+    /// The cookie of that name.
+    #[must_use]
+    pub fn cookie(&self, name: &str) -> Option<&str> {
+        let cookies = self.headers.get_all(header::COOKIE).filter_map(|value| value.to_str().ok());
+        cookies.flat_map(|line| line.split(';')).find_map(|pair| {
+            let (key, value) = pair.trim().split_once('=')?;
+            (key == name).then_some(value)
+        })
+    }
+}
+
+/// Why a client was not let in.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Unidentified {
+    /// It showed nothing, or nothing that holds.
+    Unauthorized,
+    /// Its token has ended.
+    TokenExpired,
+    /// It cannot be told just now (the hub is overloaded or closing): come back.
+    Unavailable,
+}
+
+/// Says who a client is. The hub's own answer is `auth`; an example may have another.
+pub trait Identify: Send + Sync + 'static {
+    /// Names the client, or refuses it.
+    fn identify<'a>(&'a self, hub: &'a Hub, handshake: &'a Handshake) -> BoxFuture<'a, Result<Principal, Unidentified>>;
+}
+
+/// Lets everybody in as the same principal: examples, benches and tests.
+#[derive(Clone, Debug)]
+pub struct Everybody(pub Principal);
+
+impl Identify for Everybody {
+    fn identify<'a>(&'a self, _: &'a Hub, _: &'a Handshake) -> BoxFuture<'a, Result<Principal, Unidentified>> {
+        Box::pin(async { Ok(self.0.clone()) })
+    }
+}
+
+/// What a plain `GET /cable` is told, as Rails does.
+pub async fn not_an_upgrade() -> HttpResponse<BoxBody> {
+    HttpResponse::NotFound().content_type("text/plain").body("Page not found")
+}
+
+/// Answers plain requests on the cable's paths; to be mounted before the App's own default.
+pub fn plain(paths: &[String]) -> impl FnOnce(&mut web::ServiceConfig) + use<> {
+    let paths = paths.to_vec();
+    move |root| {
+        for path in paths {
+            root.route(&path, web::route().to(not_an_upgrade));
+        }
+    }
+}
+
+/// A transport that an upgrade may arrive on.
+pub(crate) trait IntoWire {
+    /// Whether it is TLS.
+    const SECURE: bool;
+    /// As a link wants it.
+    fn into_wire(self) -> Wire;
+}
+
+impl IntoWire for TcpStream {
+    const SECURE: bool = false;
+    fn into_wire(self) -> Wire {
+        let _ = rustix::net::sockopt::set_socket_send_buffer_size(self.as_fd(), SEND_BUFFER_BYTES);
+        Wire::Plain(self)
+    }
+}
+
+impl<T: Duplex + 'static> IntoWire for Sealed<T> {
+    const SECURE: bool = true;
+    fn into_wire(self) -> Wire {
+        Wire::Sealed(std::cell::RefCell::new(Box::new(self.0)))
+    }
+}
+
+/// A TLS stream.
+pub(crate) struct Sealed<T>(pub T);
+
+/// Takes an upgrade over. Returns at once.
+pub(crate) fn take<T, W: IntoWire>(core: &Rc<Core>, request: Request, framed: Framed<T, h1::Codec>, wire: fn(T) -> W) {
+    let parts = framed.into_parts();
+    let link = Link::new(wire(parts.io).into_wire(), core.config().outbox_bytes_max);
+    // Answers to requests pipelined before this one, still unsent, go first.
+    let mut out = parts.write_buf.to_vec();
+    let unread = parts.read_buf.freeze();
+    match admit(core, &request, W::SECURE) {
+        Ok(speaks) => {
+            out.extend_from_slice(&switching(&request, speaks));
+            let handshake = Handshake {
+                uri: request.uri().clone(),
+                headers: request.headers().clone(),
+                peer: request.peer_addr(),
+                secure: W::SECURE,
+            };
+            link.send(out.into());
+            core.outlive(welcome(core.clone(), link, handshake, speaks.unwrap_or(Subprotocol::Base), unread));
+        }
+        Err(refused) => {
+            out.extend_from_slice(refused.as_bytes());
+            link.send_last(out.into());
+            core.outlive(refuse(link));
+        }
+    }
+}
+
+/// What the client may not, as a whole HTTP answer.
+fn answer(status: &str, more: &str, body: &str) -> String {
+    let length = body.len();
+    format!("HTTP/1.1 {status}\r\ncontent-type: text/plain\r\ncontent-length: {length}\r\nconnection: close\r\n{more}\r\n{body}")
+}
+
+fn admit(core: &Core, request: &Request, secure: bool) -> Result<Option<Subprotocol>, String> {
+    let config = core.config();
+    if !config.paths.iter().any(|path| path == request.path()) {
+        return Err(answer("404 Not Found", "", "Page not found"));
+    }
+    verify_handshake(request.head()).map_err(|error| match error {
+        HandshakeError::GetMethodRequired => answer("405 Method Not Allowed", "allow: GET\r\n", "A cable is opened with GET"),
+        HandshakeError::UnsupportedVersion => answer(
+            "426 Upgrade Required",
+            "upgrade: websocket\r\nsec-websocket-version: 13\r\n",
+            "WebSocket version 13 is spoken here",
+        ),
+        other => answer("400 Bad Request", "", &format!("Not a WebSocket handshake: {other}")),
+    })?;
+    let key = request.headers().get(header::SEC_WEBSOCKET_KEY).map(|key| key.as_bytes());
+    if !key.is_some_and(|key| BASE64_STANDARD.decode(key).is_ok_and(|key| key.len() == 16)) || request.method() != Method::GET {
+        return Err(answer("400 Bad Request", "", "Not a WebSocket handshake: the key is not 16 bytes in base64"));
+    }
+    if !config.origins.admit(request.headers(), secure) {
+        return Err(answer("404 Not Found", "", "Page not found"));
+    }
+    if core.is_draining() || !core.shared().reserve() {
+        core.shared().stats.refused();
+        return Err(answer("503 Service Unavailable", "retry-after: 5\r\n", "The hub is full; try again in a moment"));
+    }
+    let offers = request.headers().get_all(header::SEC_WEBSOCKET_PROTOCOL).filter_map(|value| value.to_str().ok());
+    Ok(Subprotocol::select(offers.flat_map(|line| line.split(','))))
+}
+
+fn switching(request: &Request, speaks: Option<Subprotocol>) -> Vec<u8> {
+    let key = request.headers().get(header::SEC_WEBSOCKET_KEY).map_or(&b""[..], |key| key.as_bytes());
+    let accept = derive_accept_key(key);
+    let protocol = speaks.map(|speaks| format!("sec-websocket-protocol: {}\r\n", speaks.as_str())).unwrap_or_default();
+    format!(
+        "HTTP/1.1 101 Switching Protocols\r\nconnection: Upgrade\r\nupgrade: websocket\r\nsec-websocket-accept: {accept}\r\n{protocol}\r\n"
+    )
+    .into_bytes()
+}
+
+/// Names the client, then makes it an entry of this core. Commands that came earlier wait, unread.
+async fn welcome(core: Rc<Core>, link: Link, handshake: Handshake, speaks: Subprotocol, unread: Bytes) {
+    let named = match timeout(IDENTIFY_DEADLINE, core.shared().identify.identify(core.hub(), &handshake)).await {
+        Ok(named) => named,
+        Err(_) => Err(Unidentified::Unavailable),
+    };
+    drop(handshake);
+    let farewell = match named {
+        Ok(who) => {
+            let client = Rc::new(Client::new(link, ConnectionId::random(), who, speaks));
+            let mut out = Vec::new();
+            append_text(&mut out, &ServerFrame::Welcome { sid: None, restored: None });
+            client.link.send(out.into());
+            core.join(&client);
+            // A task of its own: this one is larger than a connection may be.
+            actix_rt::spawn(Session::new(core, client, unread));
+            return;
+        }
+        Err(Unidentified::Unauthorized) => Farewell::UNAUTHORIZED,
+        Err(Unidentified::TokenExpired) => Farewell::TOKEN_EXPIRED,
+        Err(Unidentified::Unavailable) => Farewell::SERVER_RESTART,
+    };
+    debug!(?farewell, "client not let in");
+    link.send_last(farewell.frames());
+    refuse(link).await;
+    core.gone();
+}
+
+/// Drains a last answer, says that it was the last, and waits a moment for the other side to have read it.
+async fn refuse(link: Link) {
+    let _ = timeout(Duration::from_secs(2), async {
+        futures::future::poll_fn(|cx| link.poll_drain(cx)).await?;
+        futures::future::poll_fn(|cx| link.poll_shutdown(cx)).await?;
+        let mut scratch = [0; 1024];
+        while futures::future::poll_fn(|cx| link.poll_read(cx, &mut scratch)).await? > 0 {}
+        Ok::<_, std::io::Error>(())
+    })
+    .await;
+}
