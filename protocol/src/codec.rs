@@ -32,6 +32,10 @@ pub mod kinds {
     pub const AUDIT: u16 = 22;
     pub const PRESENCE: u16 = 23;
     pub const REFRESH: u16 = 24;
+    pub const SECRET: u16 = 25;
+    pub const ACCOUNTS_PIECE: u16 = 26;
+    pub const AUDIT_PIECE: u16 = 27;
+    pub const IDEMPOTENCY: u16 = 28;
     // Streams.
     pub const STREAM: u16 = 40;
     pub const LOCATION: u16 = 41;
