@@ -90,9 +90,15 @@ pub fn seal<R: Record>(record: &R) -> Bytes {
     bytes.extend(R::KIND.to_be_bytes());
     bytes.push(R::SCHEMA);
     bincode::serde::encode_into_std_write(record, &mut bytes, config()).expect("our own records are of known shape");
-    let crc = crc32fast::hash(&bytes);
+    let crc = checksum(&bytes);
     bytes.extend(crc.to_be_bytes());
     bytes.into()
+}
+
+/// The checksum that ends an envelope, over everything before it.
+#[must_use]
+pub fn checksum(bytes: &[u8]) -> u32 {
+    crc32fast::hash(bytes)
 }
 
 /// Opens an envelope that must hold an `R`.
@@ -138,7 +144,7 @@ pub fn decode<T: DeserializeOwned>(payload: &[u8]) -> Result<T, CodecError> {
 fn unwrap(envelope: &[u8]) -> Result<(u16, u8, &[u8]), CodecError> {
     let kind = kind_of(envelope)?;
     let (body, crc) = envelope.split_at(envelope.len() - TAIL);
-    if crc32fast::hash(body).to_be_bytes() != crc {
+    if checksum(body).to_be_bytes() != crc {
         return Err(CodecError::Damaged);
     }
     Ok((kind, body[4], &body[HEAD..]))
