@@ -36,7 +36,7 @@ const CARRY_OVER_PERIOD: Duration = Duration::from_millis(500);
 
 /// Adds the wing's lines. `passwords` is made by whoever reads the configuration; [`Accounts`], [`audit_log::AuditLog`] and [`Passwords`]
 /// are then found through the hub.
-pub fn plan(plan: &mut Plan, passwords: Arc<Passwords>) {
+pub fn plan(plan: &mut Plan, passwords: Arc<Passwords>) -> Arc<Accounts> {
     let accounts = Arc::new(Accounts::default());
     plan.entity::<user::User>();
     plan.entity::<api_key::ApiKey>();
@@ -46,7 +46,7 @@ pub fn plan(plan: &mut Plan, passwords: Arc<Passwords>) {
     plan.entity::<signing_secret::SigningSecret>();
     // The log names people by the directory, so the directory folds first.
     plan.projection(accounts.clone());
-    plan.projection(Arc::new(audit_log::AuditLog::new(accounts)));
+    plan.projection(Arc::new(audit_log::AuditLog::new(accounts.clone())));
     plan.provide(passwords);
     plan.every("audit carry-over", CARRY_OVER_PERIOD, |hub| {
         Box::pin(async move {
@@ -55,4 +55,5 @@ pub fn plan(plan: &mut Plan, passwords: Arc<Passwords>) {
             }
         })
     });
+    accounts
 }

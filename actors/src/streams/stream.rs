@@ -49,6 +49,9 @@ pub struct Stream {
 }
 
 impl Stream {
+    /// What a submission of a stream is called in moderation.
+    pub const SUBMISSION: &'static str = "stream";
+
     /// The stream of this id, archived or not.
     #[must_use]
     pub fn session(&self, id: u64) -> Option<&StreamState> {
@@ -78,6 +81,7 @@ impl Entity for Stream {
     fn decide(&self, command: &StreamCommand, asking: &Asking) -> Result<Decision<Self>, Refusal> {
         match command {
             StreamCommand::Add { id, draft, reclaim } => rules::add(self, *id, draft, *reclaim, asking),
+            StreamCommand::FillBlanks { id, draft } => rules::fill(self, *id, draft, asking),
             StreamCommand::Edit { id, changes, expected } => rules::edit(self, *id, changes, *expected, asking),
             StreamCommand::Pin { id } => rules::pin(self, *id, true, asking),
             StreamCommand::Unpin { id } => rules::pin(self, *id, false, asking),

@@ -2,7 +2,7 @@
 //!
 //! Made by the REST resource, the import and the cable channels; decided in [`super::rules`] and [`super::cells`].
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use serde::{Deserialize, Serialize};
 use trunkline_protocol::{ConnectionId, Timestamp};
@@ -31,9 +31,16 @@ pub enum StreamCommand {
         /// The id it is to have.
         id: u64,
         /// What is known of it.
-        draft: Box<Draft>,
+        draft: Arc<Draft>,
         /// Whoever the link was lent to has it no longer.
         reclaim: bool,
+    },
+    /// Fill what is empty from a repeat that came under another link; nothing where nothing is.
+    FillBlanks {
+        /// Which stream.
+        id: u64,
+        /// What the repeat knows.
+        draft: Arc<Draft>,
     },
     /// Change these fields and no others.
     Edit {

@@ -119,6 +119,15 @@ fn fill_blanks(twin: &StreamState, draft: &Draft, asking: &Asking) -> Vec<Change
     filled.map(|(field, value)| Change { field: *field, from: FieldValue::Nothing, to: value.clone() }).collect()
 }
 
+pub(super) fn fill(stream: &Stream, id: u64, draft: &Draft, asking: &Asking) -> Result<Decision<Stream>, Refusal> {
+    may_add(&asking.by)?;
+    let changes = fill_blanks(stream.known(id)?, draft, asking);
+    if changes.is_empty() {
+        return Ok(Decision::nothing());
+    }
+    Ok(Decision::fact(StreamFact::BlanksFilled { id, changes }))
+}
+
 /// Whether a repeat of an active stream would fill a blank; where not, nobody needs to be asked.
 #[must_use]
 pub fn would_fill(twin: &StreamState, draft: &Draft, asking: &Asking) -> bool {
