@@ -1,6 +1,11 @@
 //! The table of resources. A new resource is registered here: `mod` and one line.
 
 pub mod health;
+pub mod ignore_lists;
+mod listing;
+pub mod locations;
+pub mod streamers;
+pub mod timestamps;
 
 use std::sync::Arc;
 
@@ -36,7 +41,12 @@ pub fn routes(api: web::Data<Api>) -> impl FnOnce(&mut ServiceConfig) + Clone {
 }
 
 /// The table: each line is a resource, mounted under `/api/v1`.
-fn resources(_api: &mut ServiceConfig) {}
+fn resources(api: &mut ServiceConfig) {
+    locations::routes(api);
+    ignore_lists::routes(api);
+    streamers::routes(api);
+    timestamps::routes(api);
+}
 
 async fn nothing_here() -> Result<actix_web::HttpResponse, Problem> {
     Err(Problem::not_found().with("error", "There is nothing at this address"))
