@@ -4,6 +4,7 @@
 
 mod entry;
 mod ignore_lists;
+mod ignored;
 
 use std::collections::{BTreeMap, HashMap};
 
