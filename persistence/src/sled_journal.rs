@@ -138,7 +138,8 @@ impl SledJournal {
         let position = newest.and_then(|(key, _)| keys::number(&key)).unwrap_or(0);
         // What recovery and the first opening wrote is durable before anything is acknowledged on top of it.
         db.flush().map_err(|error| damaged(error.to_string()))?;
-        barrier.sync_all().and_then(|()| folder.made()).and_then(|()| folder.sync()).map_err(unusable)?;
+        barrier.sync_all().and_then(|()| folder.sync()).map_err(unusable)?;
+        folder.holds(&epoch)?;
 
         let shared = Arc::new(Shared {
             head: watch::Sender::new(Head { position, closed: false }),
