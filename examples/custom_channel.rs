@@ -19,7 +19,11 @@ struct Poll(BTreeMap<UserId, String>);
 #[derive(Clone, Serialize, Deserialize)]
 struct Vote(String);
 #[derive(Clone, Serialize, Deserialize)]
-struct Voted { by: UserId, choice: String, votes: usize }
+struct Voted {
+    by: UserId,
+    choice: String,
+    votes: usize,
+}
 impl Record for Voted {
     const KIND: u16 = kinds::CUSTOM;
     const SCHEMA: u8 = 1;
@@ -44,7 +48,9 @@ impl Entity for Poll {
 /// `{"channel":"PollChannel"}`, with one action: `vote`.
 struct PollChannel;
 impl Channel for PollChannel {
-    fn name(&self) -> &'static str { "PollChannel" }
+    fn name(&self) -> &'static str {
+        "PollChannel"
+    }
     fn admit<'a>(&'a self, _: Subscribing<'a>, _: &'a Hub) -> BoxFuture<'a, Result<Admission, AskError>> {
         Box::pin(async { Ok(Admission::to([Topic::channel("poll")])) })
     }

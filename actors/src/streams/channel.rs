@@ -177,3 +177,6 @@ impl Channel for StreamsChannel {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

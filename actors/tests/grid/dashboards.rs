@@ -76,7 +76,8 @@ async fn tells_a_filtered_dashboard_what_comes_into_its_filter_and_what_goes_out
     hall.edit(live, json!({"title": "Off air"}), &house).await;
     hall.write(&hall.key(quiet), StreamCommand::Archive { id: quiet }, &house).await;
     let heard = hall.until(tab.topic(), |heard| count(heard, "archived") == 1).await;
-    let said: Vec<Value> = heard.iter().map(|message| json!([message["action"], message["stream"]["id"], message["filter"]])).collect();
+    let said: Vec<Value> =
+        heard.iter().map(|message| json!([message["action"], message["stream"]["id"], message["filter"]])).collect();
     assert_eq!(
         said,
         [

@@ -51,8 +51,14 @@ async fn says_updated_before_unlocked_and_echoes_the_stream_id_as_it_came() {
     let said = brief(&heard, CELLS, &members);
     let status = |said: &[Value]| said.iter().position(|message| message["action"] == "cell_updated" && message["value"] == "live");
     assert!(status(&said).is_some(), "the stored value, not the one sent: {said:?}");
-    assert_eq!(said.last(), Some(&json!({"action": "cell_unlocked", "value": null, "stream_id": null, "user_id": 2, "reason": "updated"})));
-    assert_eq!(heard.iter().find(|message| message["field"] == "status" && message["action"] == "cell_updated").expect("told")["stream_id"], json!(id.to_string()));
+    assert_eq!(
+        said.last(),
+        Some(&json!({"action": "cell_unlocked", "value": null, "stream_id": null, "user_id": 2, "reason": "updated"}))
+    );
+    assert_eq!(
+        heard.iter().find(|message| message["field"] == "status" && message["action"] == "cell_updated").expect("told")["stream_id"],
+        json!(id.to_string())
+    );
     assert_eq!(count(&heard, "stream_updated"), 1, "a status is a check");
     let updated = heard.iter().find(|message| message["action"] == "cell_updated").expect("told");
     assert_eq!(updated["stream"]["id"], json!(id));
@@ -195,7 +201,9 @@ async fn tells_the_grid_of_edits_over_http_and_who_made_them() {
     );
     assert_eq!(
         heard.last(),
-        Some(&json!({"action": "stream_updated", "stream_id": id, "last_checked_at": "2024-01-01T00:00:00.000Z", "last_live_at": null}))
+        Some(
+            &json!({"action": "stream_updated", "stream_id": id, "last_checked_at": "2024-01-01T00:00:00.000Z", "last_live_at": null})
+        )
     );
 }
 

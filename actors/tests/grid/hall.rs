@@ -11,9 +11,10 @@ use serde_json::{Map, Value, json};
 use tokio::sync::Notify;
 use trunkline_actors::{
     Action, Admission, AskError, Broadcast, Clock, Hub, HubConfig, Leaving, Outlet, Plan, Subscribing,
-    accounts::{policy, presence::Presence},
+    accounts::policy,
     streams::{
-        self,
+        self, StreamsConfig,
+        board::{Board, NoOwners},
         stream::{Changes, Draft, Stream, StreamCommand, StreamFact},
     },
     testing::MOMENT,
@@ -50,8 +51,8 @@ impl Hall {
     }
     pub async fn over(journal: Arc<MemoryJournal>) -> Self {
         let mut plan = Plan::new();
-        Presence::plan(&mut plan);
-        streams::plan(&mut plan);
+        let config = StreamsConfig { auto_archive: None, ..StreamsConfig::default() };
+        streams::plan(&mut plan, config, Arc::new(NoOwners));
         let config = HubConfig { clock: Clock::starting_at(MOMENT), ..HubConfig::default() };
         let hub = Hub::open(plan, journal.clone(), config).await.expect("the hub opens");
         let recorder = Arc::new(Recorder::default());
@@ -66,7 +67,7 @@ impl Hall {
         let id = self.hub.next_id("streams").await.expect("an id");
         let draft = Draft::try_from(body.as_object().expect("an object")).expect("a draft");
         let key = draft.link.canonical().to_owned();
-        let command = StreamCommand::Add { id, draft: Box::new(draft), reclaim: false };
+        let command = StreamCommand::Add { id, draft: Arc::new(draft), reclaim: false };
         self.write(&key, command, &Principal::house()).await;
         id
     }
@@ -81,7 +82,7 @@ impl Hall {
         self.hub.seen(outcome.position).await.expect("folded");
     }
     pub fn key(&self, id: u64) -> String {
-        self.hub.projection::<streams::board::Board>().kept(id).expect("a stream").home.to_string()
+        self.hub.projection::<Board>().kept(id).expect("a stream").home.to_string()
     }
     pub async fn tab(&self, who: &Principal, channel: &'static str, params: Value) -> Tab<'_> {
         self.try_tab(who, channel, params).await.expect("admitted")
@@ -89,7 +90,8 @@ impl Hall {
     pub async fn try_tab(&self, who: &Principal, channel: &'static str, params: Value) -> Result<Tab<'_>, AskError> {
         let params = params.as_object().expect("an object").clone();
         let (identifier, connection) = (format!("{channel} {params:?}"), ConnectionId::random());
-        let mut tab = Tab { hall: self, who: who.clone(), channel, params, identifier, connection, admission: Admission::default() };
+        let mut tab =
+            Tab { hall: self, who: who.clone(), channel, params, identifier, connection, admission: Admission::default() };
         tab.admission = self.hub.subscribe(channel, tab.subscribing()).await?;
         self.hub.joined(channel, tab.subscribing()).await;
         Ok(tab)
@@ -150,14 +152,8 @@ impl Tab<'_> {
     pub async fn act(&self, data: Value) -> Vec<Value> {
         let data = data.as_object().expect("an object");
         let name = data.get("action").and_then(Value::as_str).unwrap_or("receive");
-        let action = Action {
-            identifier: &self.identifier,
-            params: &self.params,
-            name,
-            data,
-            who: &self.who,
-            connection: self.connection,
-        };
+        let action =
+            Action { identifier: &self.identifier, params: &self.params, name, data, who: &self.who, connection: self.connection };
         self.hall.hub.perform(self.channel, action).await.expect("performed").transmissions
     }
     pub async fn lock(&self, cell: &str) -> Vec<Value> {
@@ -169,8 +165,7 @@ impl Tab<'_> {
         self.act(json!({"action": "update_cell", "cell_id": cell, "stream_id": stream, "field": field, "value": value})).await
     }
     pub async fn leave(&self) {
-        let leaving =
-            Leaving { identifier: &self.identifier, params: &self.params, who: &self.who, connection: self.connection };
+        let leaving = Leaving { identifier: &self.identifier, params: &self.params, who: &self.who, connection: self.connection };
         self.hall.hub.left(self.channel, leaving).await;
     }
 }
