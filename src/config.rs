@@ -12,9 +12,10 @@ use std::{
     time::Duration,
 };
 
+use trunkline_actors::accounts::PasswordConfig;
 use trunkline_protocol::limits;
 
-pub use bootstrap::{Bootstrap, BootstrapApiKey, BootstrapUser};
+pub use bootstrap::Bootstrap;
 pub use settings::{Mistakes, Section, Settings};
 
 use crate::{
@@ -56,6 +57,8 @@ pub struct AuthConfig {
     pub login_per_minute: u32,
     /// Sign-ups per hour of one address.
     pub signup_per_hour: u32,
+    /// What hashing a password costs.
+    pub passwords: PasswordConfig,
 }
 
 impl std::fmt::Debug for AuthConfig {
@@ -132,6 +135,8 @@ impl Config {
         config.journal = "memory:".to_owned();
         config.edge.rates = RateLimits { anonymous: 1_000_000, user: 1_000_000, service: 1_000_000, ..config.edge.rates };
         config.auth.login_per_minute = 100_000;
+        // Hashing is not what examples and tests are about.
+        config.auth.passwords = PasswordConfig { memory_kib: 64, passes: 1, ..config.auth.passwords };
         config
     }
     /// Reads a configuration from its text and an environment.
@@ -225,6 +230,11 @@ fn read_auth(auth: &mut Section<'_>) -> AuthConfig {
         signup: auth.flag("signup", true),
         login_per_minute: u32::try_from(auth.number("login_per_minute", 10, 1..=1_000_000)).unwrap_or(10),
         signup_per_hour: u32::try_from(auth.number("signup_per_hour", 300, 1..=1_000_000)).unwrap_or(300),
+        passwords: PasswordConfig {
+            memory_kib: u32::try_from(auth.number("password_memory_kib", 19 * 1024, 8..=1 << 22)).unwrap_or(19 * 1024),
+            passes: u32::try_from(auth.number("password_passes", 2, 1..=1000)).unwrap_or(2),
+            ..PasswordConfig::default()
+        },
     }
 }
 

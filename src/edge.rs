@@ -1,17 +1,21 @@
 //! The street side of the hub: one port, its conventions, its resources. It holds no rule of any wing.
 
-pub mod answer;
-pub mod auth;
-pub mod body;
-mod connection;
-mod gateway;
-pub mod origin;
-pub mod query;
-pub mod rest;
 pub mod server;
+pub mod upgrade;
+pub mod origin;
+mod gateway;
+mod connection;
 mod socket;
 pub mod stats;
-pub mod upgrade;
+pub mod threshold;
+pub mod trace;
+pub mod cors;
+pub mod auth;
+pub mod limits;
+pub mod query;
+pub mod body;
+pub mod answer;
+pub mod rest;
 
 pub use answer::Problem;
 pub use auth::Caller;
@@ -25,7 +29,7 @@ pub use upgrade::{Everybody, Handshake, Identify, Unidentified};
 
 use std::{net::IpAddr, time::Duration};
 
-use trunkline_protocol::limits;
+use trunkline_protocol::limits::{BODY_BYTES_MAX, IMPORT_BYTES_MAX};
 
 /// What a deployment may say about the edge; the defaults suit a machine of one's own.
 #[derive(Clone, Debug)]
@@ -86,8 +90,8 @@ impl Default for EdgeConfig {
             trust_forwarded: false,
             maintenance: false,
             demo: false,
-            body_bytes_max: limits::BODY_BYTES_MAX,
-            import_bytes_max: limits::IMPORT_BYTES_MAX,
+            body_bytes_max: BODY_BYTES_MAX,
+            import_bytes_max: IMPORT_BYTES_MAX,
             head_timeout: Duration::from_secs(10),
             body_timeout: Duration::from_secs(20),
             keep_alive: Duration::from_secs(75),

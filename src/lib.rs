@@ -7,8 +7,11 @@
 //!
 //! This library exists so that examples, benches and tests can open a whole hub in-process; the binary is a few lines around it.
 
+pub mod cli;
+pub mod client;
 pub mod config;
 pub mod edge;
+pub mod house;
 pub mod telemetry;
 
 pub use trunkline_actors as actors;

@@ -1,3 +1,7 @@
-//! The binary: a few lines around the library.
+//! The hub as a program: everything is in the library.
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    trunkline::cli::run()
+}

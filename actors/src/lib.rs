@@ -5,6 +5,7 @@
 //! - [`plan`]: what a hub keeps, shows and checks, listed before it opens
 //! - [`testing`]: given / when / then
 //! - [`engine`]: the machinery; names no feature, imports no wing
+//! - [`wings`]: the register of wings
 //! - [`accounts`]: wing: who is here and what they may do
 //! - [`streams`]: wing: livestreams, and the people and places around them
 //! - [`moderation`]: wing: what may come in
@@ -15,6 +16,7 @@ pub mod engine;
 pub mod hub;
 pub mod moderation;
 pub mod plan;
+pub mod wings;
 pub mod streams;
 pub mod testing;
 

@@ -13,6 +13,8 @@ use toml::{Table, Value};
 
 /// The prefix of every environment variable that is a setting: `TRUNKLINE_SERVER_LISTEN` is `listen` in `[server]`.
 const PREFIX: &str = "TRUNKLINE_";
+/// Variables of that prefix that speak to the client commands (`src/cli/connect.rs`), not to a hub.
+const CLIENTS: [&str; 5] = ["TRUNKLINE_URL", "TRUNKLINE_EMAIL", "TRUNKLINE_PASSWORD", "TRUNKLINE_API_KEY", "TRUNKLINE_TOKEN"];
 
 /// Everything that is wrong with a configuration, one line each.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -94,6 +96,9 @@ impl Settings {
             }
         }
         for variable in self.environment.keys().filter(|variable| variable.starts_with(PREFIX)) {
+            if CLIENTS.contains(&variable.as_str()) {
+                continue;
+            }
             self.mistakes.push(format!("{variable}: there is no such setting"));
         }
         if self.mistakes.is_empty() { Ok(config) } else { Err(Mistakes(self.mistakes)) }

@@ -72,7 +72,7 @@ fn takes_secrets_from_the_environment_and_never_prints_them() {
     let text = "[auth]\nsecret_env = \"S\"\n[[bootstrap.user]]\nemail = \"A@b.c\"\npassword_env = \"P\"\nrole = \"admin\"\n";
     let config =
         read(text, &[("P", "Passw0rd-of-a"), ("S", "0123456789012345678901234567890123456789")]).expect("nothing is wrong");
-    assert_eq!((config.bootstrap.users[0].email.as_str(), config.bootstrap.users[0].password.as_str()), ("a@b.c", "Passw0rd-of-a"));
+    assert_eq!((config.bootstrap.users[0].email.as_str(), config.bootstrap.users[0].password.as_str()), ("A@b.c", "Passw0rd-of-a"));
     let printed = format!("{config:?}");
     assert!(!printed.contains("Passw0rd") && !printed.contains("0123456789"), "{printed}");
 }

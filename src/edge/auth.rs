@@ -5,7 +5,16 @@ use std::{future::Ready, ops::Deref};
 use actix_web::{FromRequest, HttpMessage as _, HttpRequest, dev::Payload};
 use trunkline_protocol::Principal;
 
-use super::Problem;
+use super::{Api, Problem};
+
+/// Whom a request's token or key proves: asked once for each request, by the threshold. Anonymous where there is none, and where it
+/// proves nothing (such a request counts as anonymous, `streams.md` section 3, and is answered 401 by [`Caller`]).
+///
+/// # Errors
+/// A [`Problem`] only where it cannot be told just now.
+pub async fn identify(_api: &Api, _request: &HttpRequest) -> Result<Principal, Problem> {
+    Ok(Principal::anonymous())
+}
 
 /// The signed-in principal; a request without one is answered 401 before the handler runs.
 #[derive(Clone, Debug)]

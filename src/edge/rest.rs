@@ -5,16 +5,15 @@ pub mod ignore_lists;
 mod listing;
 pub mod locations;
 pub mod streamers;
-pub mod streams;
 pub mod timestamps;
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use actix_web::web::{self, ServiceConfig};
 use trunkline_actors::Hub;
 use trunkline_persistence::Journal;
 
-use super::{EdgeConfig, Problem};
+use super::{EdgeConfig, EdgeStats, Problem, limits::Minutes};
 use crate::{config::StreamsConfig, telemetry::metrics::Metrics};
 
 /// What every handler may use: the hub, and what the edge was told. Handed out as `web::Data<Api>`.
@@ -29,6 +28,10 @@ pub struct Api {
     pub streams: StreamsConfig,
     /// What is counted here.
     pub metrics: Arc<Metrics>,
+    /// Who asked how often in this minute.
+    pub minutes: Minutes,
+    /// What the cables count; set when the edge listens.
+    pub cables: OnceLock<Arc<EdgeStats>>,
 }
 
 /// Every route of the hub but `/cable`: what `App::new().configure(rest::routes(api))` serves.
@@ -36,7 +39,6 @@ pub fn routes(api: web::Data<Api>) -> impl FnOnce(&mut ServiceConfig) + Clone {
     move |root: &mut ServiceConfig| {
         root.app_data(api);
         health::routes(root);
-        streams::wall_routes(root);
         root.service(web::scope("/api/v1").configure(resources));
         root.default_service(web::to(nothing_here));
     }
@@ -44,7 +46,6 @@ pub fn routes(api: web::Data<Api>) -> impl FnOnce(&mut ServiceConfig) + Clone {
 
 /// The table: each line is a resource, mounted under `/api/v1`.
 fn resources(api: &mut ServiceConfig) {
-    streams::routes(api);
     locations::routes(api);
     ignore_lists::routes(api);
     streamers::routes(api);

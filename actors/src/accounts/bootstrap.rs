@@ -143,7 +143,8 @@ pub fn new_secret(prefix: &str) -> String {
 }
 
 /// A password that can be copied by hand and satisfies every rule: no letter that looks like another.
-fn made_up_password() -> String {
+#[must_use]
+pub fn made_up_password() -> String {
     const LOWER: &[u8] = b"abcdefghjkmnpqrstuvwxyz";
     const UPPER: &[u8] = b"ABCDEFGHJKMNPQRSTUVWXYZ";
     const DIGITS: &[u8] = b"23456789";

@@ -4,7 +4,6 @@
 
 mod entry;
 mod ignore_lists;
-mod ignored;
 
 use std::collections::{BTreeMap, HashMap};
 

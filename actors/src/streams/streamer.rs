@@ -2,6 +2,7 @@
 //!
 //! Streams ask [`resolve`]; the edge asks [`create`], [`change`], [`remove`] and reads [`Streamers`].
 
+mod link;
 mod profile;
 mod streamers;
 
@@ -11,10 +12,10 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use smallvec::SmallVec;
 use trunkline_protocol::{CommandId, Position, Record, Refusal, codec::kinds};
 
+pub use link::{LinkUser, platform_of_host, user_in_link};
 pub use profile::{Account, AccountWish, Profile, ProfileChange, handle, profile_url};
 pub use streamers::{StreamerRow, Streamers};
 
-use super::link::Link;
 use crate::{
     AskError, Asking, Decision, Entity, Hub, NoNotice, Written,
     accounts::policy::permission::{STREAMERS_DELETE, STREAMERS_WRITE, STREAMS_WRITE},
@@ -293,16 +294,15 @@ impl Mention {
     #[must_use]
     pub fn of(source: &str, link: &str, platform: Option<&str>, posted_by: Option<&str>) -> Option<Self> {
         let source = source.trim();
-        let link = Link::read(link).ok();
-        let in_link = link.as_ref().and_then(Link::user_name);
+        let in_link = user_in_link(link);
         let named = !source.is_empty() && !PLACES.contains(&source.to_lowercase().as_str());
-        let name = if named { source } else { in_link? };
-        let platform = platform.map(str::to_lowercase).or_else(|| Some(link.as_ref()?.platform()?.key().to_owned()));
-        let username = handle(in_link.unwrap_or(name));
+        let name = if named { source.to_owned() } else { in_link.as_ref()?.username.clone() };
+        let platform = platform.map(str::to_lowercase).or_else(|| in_link.as_ref().map(|user| user.platform.to_owned()));
+        let username = in_link.map_or_else(|| handle(&name), |user| user.username);
         let plain =
             (1..=profile::USERNAME_CHARS_MAX).contains(&username.chars().count()) && !username.contains(char::is_whitespace);
         let account = platform.filter(|platform| plain && profile::is_platform(platform)).map(|platform| (platform, username));
-        Some(Self { name: name.to_owned(), account, posted_by: posted_by.map(str::to_owned) })
+        Some(Self { name, account, posted_by: posted_by.map(str::to_owned) })
     }
 }
 

@@ -76,6 +76,7 @@ struct Shown {
     rows: Shelf<StreamerRow>,
     names: HashMap<String, u64>,
     accounts: Accounts,
+    version: u64,
 }
 
 impl Streamers {
@@ -112,6 +113,11 @@ impl Streamers {
         let mut rows: Vec<_> = self.shown.read().rows.iter().filter(|row| passes(row)).cloned().collect();
         rows.sort_by_cached_key(|row| (row.profile.name.to_lowercase(), row.id));
         rows
+    }
+    /// Grows with every change; the same number, the same list.
+    #[must_use]
+    pub fn version(&self) -> u64 {
+        self.shown.read().version
     }
 }
 
@@ -166,6 +172,7 @@ impl Projection for Streamers {
                 shown.take(fact?, commit.at);
             }
         }
+        shown.version = commit.position;
         Ok(())
     }
     fn changed(&self) -> Vec<Piece> {
