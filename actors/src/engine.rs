@@ -1,11 +1,21 @@
 //! The machinery: entities, supervision, relay, fan-out. It names no feature and imports no wing.
 
+pub(crate) mod alarms;
+pub mod backlog;
 pub mod channel;
 pub mod clock;
+pub(crate) mod directory;
 pub mod entity;
 pub mod fanout;
+pub(crate) mod house;
 pub mod lease;
+pub(crate) mod mailbox;
+pub(crate) mod pieces;
 pub mod projection;
+pub(crate) mod published;
+pub mod relay;
+pub(crate) mod sequence;
+pub mod supervisor;
 
 use trunkline_protocol::Refusal;
 

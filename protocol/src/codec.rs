@@ -7,7 +7,7 @@
 use bytes::Bytes;
 use serde::{Serialize, de::DeserializeOwned};
 
-use crate::limits::RECORD_BYTES_MAX;
+use crate::limits::{RECORD_BYTES_MAX, SNAPSHOT_BYTES_MAX};
 
 const MAGIC: u8 = b'H';
 const FORMAT: u8 = 1;
@@ -26,6 +26,10 @@ pub mod kinds {
     pub const SEQUENCE: u16 = 12;
     pub const RESTART: u16 = 13;
     pub const ANSWERED: u16 = 14;
+    pub const ALARM: u16 = 15;
+    pub const PUBLISHED: u16 = 16;
+    pub const BACKLOG: u16 = 17;
+    pub const BACKLOG_HEAD: u16 = 18;
     // Accounts.
     pub const USER: u16 = 20;
     pub const API_KEY: u16 = 21;
@@ -122,6 +126,22 @@ pub fn open_if<R: Record>(envelope: &[u8]) -> Result<Option<R>, CodecError> {
     if kind_of(envelope)? == R::KIND { open(envelope).map(Some) } else { Ok(None) }
 }
 
+/// Opens an envelope that may be longer than one record may be: a snapshot that travelled in pieces, at most
+/// [`SNAPSHOT_BYTES_MAX`] long.
+///
+/// # Errors
+/// Every [`CodecError`].
+pub fn open_long<R: Record>(envelope: &[u8]) -> Result<R, CodecError> {
+    let (kind, schema, payload) = unwrap(envelope)?;
+    if kind != R::KIND {
+        return Err(CodecError::WrongKind { expected: R::KIND, found: kind });
+    }
+    if schema != R::SCHEMA {
+        return R::upcast(schema, payload);
+    }
+    whole(payload, bincode::serde::decode_from_slice(payload, bincode::config::standard().with_limit::<SNAPSHOT_BYTES_MAX>()))
+}
+
 /// The kind of record in an envelope, without checking the rest.
 ///
 /// # Errors
@@ -138,7 +158,11 @@ pub fn kind_of(envelope: &[u8]) -> Result<u16, CodecError> {
 /// # Errors
 /// [`CodecError::Payload`].
 pub fn decode<T: DeserializeOwned>(payload: &[u8]) -> Result<T, CodecError> {
-    let (value, read) = bincode::serde::decode_from_slice(payload, config()).map_err(|e| CodecError::Payload(e.to_string()))?;
+    whole(payload, bincode::serde::decode_from_slice(payload, config()))
+}
+
+fn whole<T>(payload: &[u8], read: Result<(T, usize), bincode::error::DecodeError>) -> Result<T, CodecError> {
+    let (value, read) = read.map_err(|e| CodecError::Payload(e.to_string()))?;
     if read == payload.len() { Ok(value) } else { Err(CodecError::Payload("trailing bytes".into())) }
 }
 

@@ -5,6 +5,8 @@ use std::time::Duration;
 /// The most bytes a sealed record may decode to. Also what a value of the journal may hold: sled moves values above ~128 KiB
 /// into files that it never fsyncs, so everything larger is cut into pieces (`persistence/src/snapshots.rs`).
 pub const RECORD_BYTES_MAX: usize = 64 * 1024;
+/// The most bytes that the snapshot of one entity may decode to; it is stored in pieces.
+pub const SNAPSHOT_BYTES_MAX: usize = 256 * 1024 * 1024;
 /// Commands that may wait at one entity; one more is answered `Overloaded` (503 + Retry-After).
 pub const MAILBOX_COMMANDS_MAX: usize = 256;
 /// Commands that an entity decides into one commit.
@@ -47,6 +49,14 @@ pub const BODY_BYTES_MAX: usize = 1024 * 1024;
 pub const IMPORT_BYTES_MAX: usize = 10 * 1024 * 1024;
 /// Broadcasts with a position that a topic keeps for clients that return (`cable.md` 2.3).
 pub const BACKLOG_BROADCASTS_MAX: usize = 1000;
+/// Bytes that the backlogs of all topics may hold together; beyond it the oldest broadcast of the hub goes first.
+pub const BACKLOG_BYTES_MAX: usize = 64 * 1024 * 1024;
+/// How long a broadcast is kept for clients that return.
+pub const BACKLOG_TTL: Duration = Duration::from_secs(600);
+/// Notices and direct publishes that may wait for the relay.
+pub const TELLS_MAX: usize = 8192;
+/// How long the relay waits for one core of the edge before it gives that core up.
+pub const OUTLET_DEADLINE: Duration = Duration::from_secs(10);
 
 const _: () = assert!(RECORD_BYTES_MAX <= 128 * 1024 - 1024, "sled never fsyncs larger values");
 const _: () = assert!(JOURNAL_BATCH_MAX <= JOURNAL_QUEUE_MAX, "a batch is drawn from the queue");

@@ -27,6 +27,11 @@ impl Topic {
     pub fn aside(of: &Topic, what: &str) -> Self {
         Self(format!("a:{what}:{}", of.0).into())
     }
+    /// A topic by its whole address, as it was stored; `None` where no constructor builds such an address.
+    #[must_use]
+    pub fn from_address(address: &str) -> Option<Self> {
+        ["c:", "p:", "a:"].iter().any(|room| address.starts_with(room)).then(|| Self(address.into()))
+    }
     /// What the extended protocol calls `stream_id`: the name without its room.
     #[must_use]
     pub fn name(&self) -> &str {

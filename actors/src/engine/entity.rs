@@ -1,6 +1,9 @@
 //! The rules of one kind of thing: decide, apply. Pure: no clock, no await, no logging.
 //!
-//! The actor that runs them ([`EntityActor`](super)) decides every command that waits, appends one commit, and answers only when it is durable.
+//! The actor that runs them (`entity/actor.rs`) decides every command that waits, appends one commit, and answers only when it is durable.
+
+pub(crate) mod actor;
+pub(crate) mod memory;
 
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use trunkline_protocol::{CodecError, CommandId, ConnectionId, Position, Principal, Record, Refusal, Timestamp, Version};
@@ -85,7 +88,8 @@ pub trait Entity: Default + Serialize + DeserializeOwned + Send + Sync + 'static
     fn hear(&mut self, _notice: &Self::Notice, _at: Timestamp) {}
     /// Called once after waking, when the history has been applied: what time did while nobody looked (a fresh term for every lease).
     fn waken(&mut self, _now: Timestamp) {}
-    /// What to do if nobody asks by then. The actor is not retired while an alarm is set.
+    /// What to do if nobody asks by then. An alarm outlives retirement and restart: the entity is woken for it. An actor whose alarm is
+    /// near (two idle periods) is not retired, so that what it only heard is not forgotten.
     fn alarm(&self) -> Option<(Timestamp, Self::Command)> {
         None
     }

@@ -3,11 +3,12 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use futures::future::BoxFuture;
-use trunkline_protocol::{ConnectionId, Topic};
+use futures::future::{BoxFuture, join_all};
+use parking_lot::RwLock;
+use trunkline_protocol::{ConnectionId, Topic, limits::OUTLET_DEADLINE};
 
 /// A place in a topic's history, by which a client resumes: made of the journal's epoch and a commit's position
-/// (`position << 10 | index of the broadcast within the commit`), so it is the same on every node and after every restart.
+/// (`position << 10 | place among the commit's broadcasts on that topic`), so it is the same on every node and after every restart.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Offset {
     /// The journal's identity.
@@ -70,4 +71,38 @@ impl Broadcasts {
 pub trait Outlet: Send + Sync + 'static {
     /// Hands over a batch; resolves when the core has room for the next.
     fn deliver(&self, batch: Arc<[Broadcast]>) -> BoxFuture<'_, ()>;
+    /// The hub gave this core up because it took nothing for [`OUTLET_DEADLINE`]: it is handed nothing more, so it must disconnect its
+    /// clients, who resume elsewhere.
+    fn given_up(&self) {}
+}
+
+/// The cores of the edge that are attached.
+#[derive(Default)]
+pub(crate) struct Fanout {
+    outlets: RwLock<Vec<Arc<dyn Outlet>>>,
+}
+
+impl Fanout {
+    pub(crate) fn attach(&self, outlet: Arc<dyn Outlet>) {
+        self.outlets.write().push(outlet);
+    }
+    pub(crate) fn detach(&self, outlet: &Arc<dyn Outlet>) {
+        self.outlets.write().retain(|attached| !Arc::ptr_eq(attached, outlet));
+    }
+    /// Hands a batch to every core and waits until each has room for the next.
+    pub(crate) async fn deliver(&self, batch: Vec<Broadcast>) {
+        if batch.is_empty() {
+            return;
+        }
+        let outlets = self.outlets.read().clone();
+        let batch: Arc<[Broadcast]> = batch.into();
+        let deliveries = outlets.iter().map(|outlet| tokio::time::timeout(OUTLET_DEADLINE, outlet.deliver(Arc::clone(&batch))));
+        for (outlet, delivered) in outlets.iter().zip(join_all(deliveries).await) {
+            if delivered.is_err() {
+                tracing::error!("a core of the edge took nothing for too long; it is given up");
+                self.detach(outlet);
+                outlet.given_up();
+            }
+        }
+    }
 }

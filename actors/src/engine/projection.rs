@@ -19,7 +19,7 @@ pub trait Projection: Send + Sync + 'static {
     fn hear(&self, _notice: &Notice) {}
     /// The pieces that changed since the last call (or since it was restored); called between folds. Each key is its own business.
     fn changed(&self) -> Vec<Piece>;
-    /// Starts from these pieces, all that were ever saved and not removed.
+    /// Starts from these pieces, all that were ever saved and not removed, and forgets what it held; with no pieces: starts from nothing.
     ///
     /// # Errors
     /// [`CodecError`] where a piece cannot be read: everything is then rebuilt from the journal.
