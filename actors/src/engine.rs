@@ -10,6 +10,7 @@ pub mod fanout;
 pub(crate) mod house;
 pub mod lease;
 pub(crate) mod mailbox;
+pub(crate) mod opening;
 pub(crate) mod pieces;
 pub mod projection;
 pub(crate) mod published;

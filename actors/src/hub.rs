@@ -1,14 +1,43 @@
 //! One running node, and the handle through which everything is asked of it. A route and a deadline; no logic.
 
-use std::{fmt, sync::Arc};
+use std::{
+    any::{Any, TypeId, type_name},
+    collections::HashMap,
+    fmt,
+    future::Future,
+    panic::AssertUnwindSafe,
+    sync::Arc,
+    time::Duration,
+};
 
-use trunkline_persistence::Journal;
-use trunkline_protocol::{Notice, Position, Principal};
+use futures::FutureExt as _;
+use ractor::ActorCell;
+use tokio::{sync::oneshot, time::timeout};
+use trunkline_persistence::{Journal, JournalStats};
+use trunkline_protocol::{
+    CommandId, EntityId, Notice, Position, Principal, Refusal, Topic,
+    limits::{ASK_DEADLINE, READ_YOUR_WRITES_DEADLINE},
+};
 
 use crate::{
-    Action, Admission, AskError, Asking, Broadcast, Clock, Entity, Leaving, Outcome, Outlet, Performed, Plan, Projection,
-    Subscribing,
+    Action, Admission, AskError, Asking, Broadcast, Channel, Clock, Entity, History, Leaving, Outcome, Outlet, Performed, Plan,
+    Projection, Since, Subscribing, Supervision,
+    engine::{
+        entity::actor::said,
+        house::House,
+        mailbox::{NotPosted, Resident as _, Wish},
+        opening,
+        published::{Published, PublishedTopic},
+        relay::{Relay, RelayHealth, Tell},
+        sequence::Sequences,
+        supervisor::report,
+    },
 };
+
+/// How long a channel may take to admit, perform or say goodbye: longer than any ask it makes.
+const CHANNEL_DEADLINE: Duration = Duration::from_secs(15);
+/// How often an ask looks an entity up again that retires or dies under its hands.
+const LOOKUPS_MAX: usize = 64;
 
 /// What a hub may be told when it opens; the defaults suit everybody.
 #[derive(Clone, Debug)]
@@ -38,10 +67,44 @@ pub enum OpenError {
     },
 }
 
+/// How a hub is; for `/health` and `/metrics`.
+#[derive(Clone, Debug)]
+pub struct Health {
+    /// Why the hub has failed for good; the process should end and be started again.
+    pub failed: Option<String>,
+    /// How the relay is.
+    pub relay: RelayHealth,
+    /// How many entities are awake.
+    pub awake: usize,
+    /// Restarts since the hub opened.
+    pub restarts: u64,
+    /// What the journal says of itself.
+    pub journal: JournalStats,
+}
+
+impl Health {
+    /// Whether everything works.
+    #[must_use]
+    pub fn is_well(&self) -> bool {
+        self.failed.is_none() && matches!(self.relay, RelayHealth::Following { .. })
+    }
+}
+
 /// A running hub. Clone it freely; every method has a deadline.
 #[derive(Clone)]
 pub struct Hub {
-    inner: Arc<()>,
+    pub(crate) inner: Arc<Inner>,
+}
+
+pub(crate) struct Inner {
+    pub(crate) house: Arc<House>,
+    pub(crate) relay: Arc<Relay>,
+    pub(crate) epoch: Arc<str>,
+    pub(crate) channels: HashMap<&'static str, Arc<dyn Channel>>,
+    pub(crate) projections: HashMap<TypeId, Arc<dyn Any + Send + Sync>>,
+    pub(crate) provided: HashMap<TypeId, Arc<dyn Any + Send + Sync>>,
+    pub(crate) sequences: Sequences,
+    pub(crate) root: tokio::sync::Mutex<Option<ActorCell>>,
 }
 
 impl fmt::Debug for Hub {
@@ -50,35 +113,94 @@ impl fmt::Debug for Hub {
     }
 }
 
-#[expect(clippy::unused_async, reason = "signatures first")]
 impl Hub {
     /// Opens a hub: restores projections and backlog, replays the tail of the journal, starts supervisors and workers.
     /// Must be called on the multi-thread house runtime: its actors live there.
-    pub async fn open(_plan: Plan, _journal: Arc<dyn Journal>, _config: HubConfig) -> Result<Self, OpenError> {
-        todo!()
+    ///
+    /// # Errors
+    /// [`OpenError`] where the journal cannot be read, or holds what this version cannot read.
+    pub async fn open(plan: Plan, journal: Arc<dyn Journal>, config: HubConfig) -> Result<Self, OpenError> {
+        Box::pin(opening::open(plan, journal, config)).await
     }
     /// The hub's clock.
     #[must_use]
     pub fn clock(&self) -> Clock {
-        todo!()
+        self.inner.house.clock
+    }
+    /// The identity of the journal: half of every [`Offset`](crate::Offset).
+    #[must_use]
+    pub fn epoch(&self) -> Arc<str> {
+        Arc::clone(&self.inner.epoch)
     }
     /// A new wish of `by`: a fresh command id, now.
     #[must_use]
-    pub fn asking(&self, _by: &Principal) -> Asking {
-        todo!()
+    pub fn asking(&self, by: &Principal) -> Asking {
+        Asking { command: CommandId::new(), by: by.clone(), at: self.clock().now(), connection: None }
     }
-    /// Asks one entity; answered when what came of it is durable.
+    /// Asks one entity; answered when what came of it is durable. To try again after a failure, ask with the same command id.
+    ///
+    /// # Errors
+    /// [`AskError::Refused`] where a rule says no; the others where the world fails.
     pub async fn ask<E: Entity>(
         &self,
-        _key: impl fmt::Display + Send,
-        _command: E::Command,
-        _asking: Asking,
+        key: impl fmt::Display + Send,
+        command: E::Command,
+        asking: Asking,
     ) -> Result<Outcome<E>, AskError> {
-        todo!()
+        let id = EntityId::new(E::KIND, key);
+        let answer = self.post::<E>(&id, command, asking).await?;
+        match timeout(ASK_DEADLINE, answer).await {
+            Ok(Ok(answer)) => answer,
+            Ok(Err(_)) => Err(AskError::Unavailable("it crashed before it answered".into())),
+            Err(_) => Err(AskError::Deadline),
+        }
+    }
+    async fn post<E: Entity>(
+        &self,
+        id: &EntityId,
+        command: E::Command,
+        asking: Asking,
+    ) -> Result<oneshot::Receiver<Result<Outcome<E>, AskError>>, AskError> {
+        let house = &self.inner.house;
+        let (reply, answer) = oneshot::channel();
+        let mut wish = Box::new(Wish::<E> { command, asking, reply: Some(reply), permit: None });
+        for _ in 0..LOOKUPS_MAX {
+            if !house.is_open() {
+                return Err(AskError::Unavailable("the hub is closing".into()));
+            }
+            let mailbox = match house.directory.awake::<E>(id) {
+                Some(mailbox) => mailbox,
+                None => {
+                    let resident =
+                        house.resident(id).ok_or_else(|| AskError::Unavailable(format!("no {} is kept here", E::KIND)))??;
+                    resident.as_any().downcast().map_err(|_| AskError::Unavailable(format!("two kinds are called {}", E::KIND)))?
+                }
+            };
+            match mailbox.enter(house.elapsed_ms()) {
+                Ok(permit) => wish.permit = Some(permit),
+                Err(NotPosted::Overloaded) => return Err(AskError::Overloaded),
+                Err(NotPosted::Gone) => {
+                    // Its actor is about to take it out of the directory.
+                    tokio::task::yield_now().await;
+                    continue;
+                }
+            }
+            match mailbox.post(wish) {
+                Ok(()) => return Ok(answer),
+                Err(back) => {
+                    wish = back;
+                    house.crashed(id, mailbox.actor(), "its actor was gone");
+                }
+            }
+        }
+        Err(AskError::Unavailable("it retires and wakes too often".into()))
     }
     /// The next integer of a sequence: never given twice, growing on one node; numbers may be left out. Below 2^53.
-    pub async fn next_id(&self, _sequence: &'static str) -> Result<u64, AskError> {
-        todo!()
+    ///
+    /// # Errors
+    /// Those of [`Hub::ask`].
+    pub async fn next_id(&self, sequence: &'static str) -> Result<u64, AskError> {
+        self.inner.sequences.next(self, sequence).await
     }
     /// The projection of this type.
     ///
@@ -86,7 +208,8 @@ impl Hub {
     /// Where the plan lists none: a mistake in the plan, found by the first test.
     #[must_use]
     pub fn projection<P: Projection>(&self) -> Arc<P> {
-        todo!()
+        let found = self.inner.projections.get(&TypeId::of::<P>()).cloned().and_then(|any| any.downcast().ok());
+        found.unwrap_or_else(|| panic!("the plan lists no projection {}", type_name::<P>()))
     }
     /// What the plan provided under this type: a wing's own long-lived thing (presence, the moderation pipeline).
     ///
@@ -94,42 +217,124 @@ impl Hub {
     /// Where the plan provides none.
     #[must_use]
     pub fn provided<T: Send + Sync + 'static>(&self) -> Arc<T> {
-        todo!()
+        let found = self.inner.provided.get(&TypeId::of::<T>()).cloned().and_then(|any| any.downcast().ok());
+        found.unwrap_or_else(|| panic!("the plan provides no {}", type_name::<T>()))
     }
     /// Resolves when every projection has folded `position` (read your writes).
-    pub async fn seen(&self, _position: Position) -> Result<(), AskError> {
-        todo!()
+    ///
+    /// # Errors
+    /// [`AskError::Deadline`] where the relay is that far behind.
+    pub async fn seen(&self, position: Position) -> Result<(), AskError> {
+        if *self.inner.relay.seen.borrow() >= position {
+            return Ok(());
+        }
+        let mut seen = self.inner.relay.seen.subscribe();
+        match timeout(READ_YOUR_WRITES_DEADLINE, seen.wait_for(|seen| *seen >= position)).await {
+            Ok(Ok(_)) => Ok(()),
+            Ok(Err(_)) => Err(AskError::Unavailable("the relay has ended".into())),
+            Err(_) => Err(AskError::Deadline),
+        }
     }
     /// Tells projections and channels something that is not kept.
-    pub fn notice(&self, _notice: Notice) {
-        todo!()
+    pub fn notice(&self, notice: Notice) {
+        if self.inner.house.tells.try_send(Tell::Notice(notice, 0)).is_err() {
+            tracing::warn!("the relay is behind: a notice is dropped");
+        }
     }
-    /// Tells a topic something directly: whispers, `$pubsub`. Stored for those who return only where `keep`.
-    pub async fn publish(&self, _broadcast: Broadcast, _keep: bool) -> Result<(), AskError> {
-        todo!()
+    /// Tells a topic something directly: whispers, `$pubsub`. Stored for those who return only where `keep`: it is then journaled, and
+    /// this resolves when it is durable.
+    ///
+    /// # Errors
+    /// Those of [`Hub::ask`]; [`AskError::Overloaded`] where the relay is far behind.
+    pub async fn publish(&self, broadcast: Broadcast, keep: bool) -> Result<(), AskError> {
+        if keep {
+            let (topic, asking) = (broadcast.topic.clone(), self.asking(&Principal::house()));
+            return self.ask::<PublishedTopic>(topic.as_str(), Published::new(broadcast), asking).await.map(|_| ());
+        }
+        let told = self.inner.house.tells.send_timeout(Tell::Say(broadcast), ASK_DEADLINE).await;
+        told.map_err(|_| AskError::Overloaded)
+    }
+    /// The history of a topic since a place; see [`History`] for how to go on with what is live.
+    #[must_use]
+    pub fn history(&self, topic: &Topic, since: Since<'_>) -> History {
+        self.inner.relay.backlog.history(topic, since)
     }
     /// Lets a client into the channel of that name; a refusal (unknown channel included) becomes `reject_subscription`.
-    pub async fn subscribe(&self, _channel: &str, _subscribing: Subscribing<'_>) -> Result<Admission, AskError> {
-        todo!()
+    ///
+    /// # Errors
+    /// The channel's refusal, or a failure of what it asked.
+    pub async fn subscribe(&self, channel: &str, subscribing: Subscribing<'_>) -> Result<Admission, AskError> {
+        let channel = self.channel(channel)?;
+        guarded(channel.name(), channel.admit(subscribing, self)).await?
     }
     /// The confirmation is on its way: the channel may tell of the arrival.
-    pub async fn joined(&self, _channel: &str, _subscribing: Subscribing<'_>) {
-        todo!()
+    pub async fn joined(&self, channel: &str, subscribing: Subscribing<'_>) {
+        if let Ok(channel) = self.channel(channel) {
+            // What went wrong has been logged; nobody waits for an answer.
+            let _ = guarded(channel.name(), channel.joined(subscribing, self)).await;
+        }
     }
     /// Performs an action of a confirmed subscription.
-    pub async fn perform(&self, _channel: &str, _action: Action<'_>) -> Result<Performed, AskError> {
-        todo!()
+    ///
+    /// # Errors
+    /// The channel's refusal, or a failure of what it asked.
+    pub async fn perform(&self, channel: &str, action: Action<'_>) -> Result<Performed, AskError> {
+        let channel = self.channel(channel)?;
+        guarded(channel.name(), channel.perform(action, self)).await?
     }
     /// A subscription has ended.
-    pub async fn left(&self, _channel: &str, _leaving: Leaving<'_>) {
-        todo!()
+    pub async fn left(&self, channel: &str, leaving: Leaving<'_>) {
+        if let Ok(channel) = self.channel(channel) {
+            let _ = guarded(channel.name(), channel.left(leaving, self)).await;
+        }
+    }
+    fn channel(&self, name: &str) -> Result<&Arc<dyn Channel>, AskError> {
+        self.inner.channels.get(name).ok_or_else(|| {
+            Refusal::new(trunkline_protocol::RefusalKind::NotFound, "UNKNOWN_CHANNEL", "There is no channel of that name.").into()
+        })
     }
     /// Adds a core of the edge: from now on it is handed every broadcast.
-    pub fn attach(&self, _outlet: Arc<dyn Outlet>) {
-        todo!()
+    pub fn attach(&self, outlet: Arc<dyn Outlet>) {
+        self.inner.relay.fanout.attach(outlet);
+    }
+    /// Removes a core of the edge: it is handed nothing more.
+    pub fn detach(&self, outlet: &Arc<dyn Outlet>) {
+        self.inner.relay.fanout.detach(outlet);
+    }
+    /// How the hub is.
+    #[must_use]
+    pub fn health(&self) -> Health {
+        let house = &self.inner.house;
+        Health {
+            failed: house.failed(),
+            relay: self.inner.relay.health(),
+            awake: house.directory.len(),
+            restarts: house.history.total(),
+            journal: house.journal.stats(),
+        }
+    }
+    /// The supervision tree: who is awake, backing off or quarantined, and what crashed when and why.
+    #[must_use]
+    pub fn supervision(&self) -> Supervision {
+        report::tree(&self.inner.house)
     }
     /// Retires every entity, saves a snapshot and closes the journal; nothing acknowledged is lost.
     pub async fn close(&self) {
-        todo!()
+        Box::pin(opening::close(self)).await;
+    }
+}
+
+/// A channel's code runs in the asker's task: neither its panic nor its slowness may take that along.
+async fn guarded<T>(channel: &'static str, work: impl Future<Output = T>) -> Result<T, AskError> {
+    match timeout(CHANNEL_DEADLINE, AssertUnwindSafe(work).catch_unwind()).await {
+        Ok(Ok(done)) => Ok(done),
+        Ok(Err(panic)) => {
+            tracing::error!(channel, cause = said(panic.as_ref()), "a channel panicked");
+            Err(AskError::Unavailable("the channel crashed".into()))
+        }
+        Err(_) => {
+            tracing::warn!(channel, "a channel did not answer in time");
+            Err(AskError::Deadline)
+        }
     }
 }

@@ -22,12 +22,18 @@ pub mod testing;
 
 pub use engine::{
     AskError,
+    backlog::{History, Since},
     channel::{Action, Admission, Channel, Leaving, Performed, Subscribing},
     clock::Clock,
     entity::{Asking, Decision, Entity, NoNotice, Outcome, Written},
     fanout::{Broadcast, Broadcasts, Offset, Outlet},
     lease::{Claim, Holder, Lease, Leases},
     projection::Projection,
+    relay::RelayHealth,
+    supervisor::{
+        history::Restarted,
+        report::{ActorReport, ActorState, Supervision, SupervisorReport},
+    },
 };
-pub use hub::{Hub, HubConfig, OpenError};
+pub use hub::{Health, Hub, HubConfig, OpenError};
 pub use plan::Plan;

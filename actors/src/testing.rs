@@ -1,4 +1,5 @@
-//! For tests, here and in hubs of one's own: rules as given / when / then, without a runtime.
+//! For tests, here and in hubs of one's own: rules as given / when / then, without a runtime; and a whole hub in memory, whose clock a
+//! paused tokio clock moves (`#[tokio::test(start_paused = true)]`), with an edge that only writes down what it is told.
 //!
 //! ```
 //! # use serde::{Serialize, Deserialize};
@@ -19,11 +20,16 @@
 //! given::<Lamp>([LampFact::Lit]).when(LampCommand::Light, asking(&Principal::house())).then_refused("LIT");
 //! ```
 
-use std::fmt::Debug;
+use std::{fmt::Debug, sync::Arc};
 
-use trunkline_protocol::{CommandId, Principal, Refusal, Timestamp, Version};
+use futures::future::BoxFuture;
+use parking_lot::Mutex;
+use serde_json::Value;
+use tokio::sync::watch;
+use trunkline_persistence::{Journal, MemoryJournal};
+use trunkline_protocol::{CommandId, Principal, Refusal, Timestamp, Topic, Version};
 
-use crate::{Asking, Decision, Entity, Written};
+use crate::{Asking, Broadcast, Clock, Decision, Entity, Hub, HubConfig, Outlet, Plan, Written};
 
 /// The moment at which tests begin: 2026-01-01T00:00:00Z.
 pub const MOMENT: Timestamp = Timestamp::from_millis(1_767_225_600_000);
@@ -158,5 +164,67 @@ impl<E: Entity> Came<E> {
     #[must_use]
     pub fn and(self) -> Given<E> {
         self.given
+    }
+}
+
+/// A hub on a journal in memory; its clock shows [`MOMENT`] and moves with tokio's.
+///
+/// # Panics
+/// Where it cannot be opened.
+pub async fn hub(plan: Plan) -> Hub {
+    hub_on(plan, MemoryJournal::new()).await
+}
+
+/// A hub on this journal: what a restart finds is `hub_on(plan(), journal.restarted())`.
+///
+/// # Panics
+/// Where it cannot be opened.
+pub async fn hub_on(plan: Plan, journal: Arc<dyn Journal>) -> Hub {
+    Hub::open(plan, journal, HubConfig { clock: Clock::starting_at(MOMENT) }).await.expect("a test's hub opens")
+}
+
+/// An edge that writes down what it is told. `hub.attach(recorder.clone())`.
+pub struct Recorder {
+    told: Mutex<Vec<Broadcast>>,
+    count: watch::Sender<usize>,
+}
+
+impl Recorder {
+    /// One that has heard nothing, attached to `hub`.
+    #[must_use]
+    pub fn attached_to(hub: &Hub) -> Arc<Self> {
+        let recorder = Arc::new(Self { told: Mutex::default(), count: watch::Sender::new(0) });
+        hub.attach(Arc::clone(&recorder) as Arc<dyn Outlet>);
+        recorder
+    }
+    /// Everything it was told, in order.
+    #[must_use]
+    pub fn told(&self) -> Vec<Broadcast> {
+        self.told.lock().clone()
+    }
+    /// The messages on one topic, in order.
+    #[must_use]
+    pub fn on(&self, topic: &Topic) -> Vec<Value> {
+        let told = self.told.lock();
+        let own = told.iter().filter(|broadcast| broadcast.topic == *topic);
+        own.map(|broadcast| serde_json::from_slice(&broadcast.message).expect("broadcasts are JSON")).collect()
+    }
+    /// Waits until it was told at least `count` broadcasts.
+    pub async fn has(&self, count: usize) -> Vec<Broadcast> {
+        let mut counted = self.count.subscribe();
+        let enough =
+            tokio::time::timeout(std::time::Duration::from_secs(10), counted.wait_for(|told| *told >= count)).await.is_ok();
+        let told = self.told();
+        assert!(enough, "was told {} broadcasts, expected {count}: {told:?}", told.len());
+        told
+    }
+}
+
+impl Outlet for Recorder {
+    fn deliver(&self, batch: Arc<[Broadcast]>) -> BoxFuture<'_, ()> {
+        let mut told = self.told.lock();
+        told.extend(batch.iter().cloned());
+        self.count.send_replace(told.len());
+        Box::pin(async {})
     }
 }

@@ -57,7 +57,8 @@ impl Alarms {
     pub(crate) fn note(&self, entity: &EntityId, version: Version, at: Option<Timestamp>) {
         let mut book = self.book.lock();
         let known = book.entries.get(entity).copied();
-        if known.is_none() && at.is_none() || known.is_some_and(|(known, _)| known > version) || known == at.map(|at| (version, at)) {
+        if known.is_none() && at.is_none() || known.is_some_and(|(known, _)| known > version) || known == at.map(|at| (version, at))
+        {
             return;
         }
         if let Some((_, before)) = known {

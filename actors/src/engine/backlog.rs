@@ -212,7 +212,8 @@ impl Shelves {
             });
         }
         if self.topics.len() > TOPICS_MAX {
-            let empty: Vec<Topic> = self.topics.iter().filter(|(_, shelf)| shelf.kept.is_empty()).map(|(topic, _)| topic.clone()).collect();
+            let empty: Vec<Topic> =
+                self.topics.iter().filter(|(_, shelf)| shelf.kept.is_empty()).map(|(topic, _)| topic.clone()).collect();
             for topic in empty {
                 // A client of this topic is told to start anew: nothing is known of it any longer.
                 self.topics.remove(&topic);

@@ -5,6 +5,8 @@
 pub(crate) mod actor;
 pub(crate) mod memory;
 
+use std::fmt;
+
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use trunkline_protocol::{CodecError, CommandId, ConnectionId, Position, Principal, Record, Refusal, Timestamp, Version};
 
@@ -33,7 +35,6 @@ pub struct Written {
 }
 
 /// What a command comes to: facts to be written, and notices to be told and forgotten. Both empty: nothing changes.
-#[derive(Debug)]
 pub struct Decision<E: Entity + ?Sized> {
     /// To be written, in order.
     pub facts: Vec<E::Fact>,
@@ -96,7 +97,6 @@ pub trait Entity: Default + Serialize + DeserializeOwned + Send + Sync + 'static
 }
 
 /// What an ask came to, told when it is durable.
-#[derive(Clone, Debug)]
 pub struct Outcome<E: Entity> {
     /// The entity's version after it.
     pub version: Version,
@@ -106,6 +106,32 @@ pub struct Outcome<E: Entity> {
     pub facts: Vec<E::Fact>,
     /// The command id was known: this is the earlier answer.
     pub replayed: bool,
+}
+
+// By hand: a derive would ask the state itself to be Clone and Debug.
+impl<E: Entity> Clone for Outcome<E> {
+    fn clone(&self) -> Self {
+        let Self { version, position, facts, replayed } = self;
+        Self { version: *version, position: *position, facts: facts.clone(), replayed: *replayed }
+    }
+}
+impl<E: Entity> fmt::Debug for Outcome<E>
+where
+    E::Fact: fmt::Debug,
+{
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { version, position, facts, replayed } = self;
+        write!(f, "Outcome {{ version: {version}, position: {position}, replayed: {replayed}, facts: {facts:?} }}")
+    }
+}
+impl<E: Entity> fmt::Debug for Decision<E>
+where
+    E::Fact: fmt::Debug,
+    E::Notice: fmt::Debug,
+{
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Decision {{ facts: {:?}, notices: {:?} }}", self.facts, self.notices)
+    }
 }
 
 /// The notice of an entity that has none: cannot be made.

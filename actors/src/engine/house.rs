@@ -21,7 +21,14 @@ use tokio::{
 use trunkline_persistence::Journal;
 use trunkline_protocol::{EntityId, Notice, Position};
 
-use super::{AskError, alarms::Alarms, directory::Directory, mailbox::Resident, relay::Tell, supervisor::{history::History, report::Reports}};
+use super::{
+    AskError,
+    alarms::Alarms,
+    directory::Directory,
+    mailbox::Resident,
+    relay::Tell,
+    supervisor::{history::History, report::Reports},
+};
 use crate::Clock;
 
 /// One kind of entity that the plan lists.
@@ -107,4 +114,10 @@ impl House {
         tracing::error!(entity = %id, cause, resting, "an entity crashed; it is built again from its history by the next ask");
         self.history.note(id.kind(), id.key(), cause, self.clock.now());
     }
+}
+
+/// Resolves when the hub closes.
+pub(crate) async fn closed(closing: &mut watch::Receiver<bool>) {
+    // An error says that the house is gone, and that is closed too.
+    let _ = closing.wait_for(|closing| *closing).await;
 }

@@ -40,7 +40,7 @@ pub(crate) struct Wish<E: Entity> {
     /// `None`: an alarm's own command; nobody waits.
     pub(crate) reply: Option<oneshot::Sender<Result<Outcome<E>, AskError>>>,
     /// Returned by its drop.
-    pub(crate) _permit: Option<Permit>,
+    pub(crate) permit: Option<Permit>,
 }
 
 impl<E: Entity> Wish<E> {
@@ -195,7 +195,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn holds_exactly_its_bound_and_gets_every_permit_back() {
+    fn holds_exactly_its_bound_and_gets_everypermit_back() {
         let gate = Gate::open(0);
         let permits: Vec<_> = (0..1000).filter_map(|_| gate.enter(1).ok()).collect();
         assert_eq!(permits.len(), MAILBOX_COMMANDS_MAX);

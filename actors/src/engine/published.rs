@@ -3,7 +3,7 @@
 
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
-use trunkline_protocol::{Commit, CodecError, ConnectionId, Record, Refusal, Topic, codec};
+use trunkline_protocol::{CodecError, Commit, ConnectionId, Record, Refusal, Topic, codec};
 
 use crate::{Asking, Broadcast, Broadcasts, Decision, Entity, NoNotice, Written};
 

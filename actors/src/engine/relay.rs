@@ -31,6 +31,7 @@ use super::{
     backlog::{Backlog, last_of},
     entity::actor::said,
     fanout::Fanout,
+    house::closed,
     published,
     supervisor::history::History,
 };
@@ -169,13 +170,13 @@ impl Relay {
         'follow: loop {
             let mut pages = self.journal.follow(*self.seen.borrow());
             loop {
+                let (stopped, idle) = (self.stopped.lock().is_some(), saving.is_none());
                 let saved = async {
                     match &mut saving {
                         Some(saving) => saving.await,
                         None => pending().await,
                     }
                 };
-                let stopped = self.stopped.lock().is_some();
                 tokio::select! {
                     page = pages.next(), if !stopped => match page {
                         Some(Ok(page)) => {
@@ -215,10 +216,10 @@ impl Relay {
                             Err(snapshot) => desk.snapshots.not_saved(snapshot),
                         }
                     }
-                    () = tokio::time::sleep_until(desk.saved_when + SNAPSHOT_EVERY), if saving.is_none() && *self.seen.borrow() > desk.saved => {
+                    () = tokio::time::sleep_until(desk.saved_when + SNAPSHOT_EVERY), if idle && *self.seen.borrow() > desk.saved => {
                         saving = Some(self.save(desk));
                     }
-                    _ = closing.wait_for(|closing| *closing) => break 'follow,
+                    () = closed(&mut closing) => break 'follow,
                 }
                 if saving.is_none() && self.seen.borrow().saturating_sub(desk.saved) >= SNAPSHOT_COMMITS {
                     saving = Some(self.save(desk));
@@ -361,7 +362,11 @@ impl Relay {
     }
 
     fn stop(&self, position: Position, reason: &str) {
-        tracing::error!(position, reason, "THE RELAY STANDS: a record cannot be read; projections and dashboards are no longer told");
+        tracing::error!(
+            position,
+            reason,
+            "THE RELAY STANDS: a record cannot be read; projections and dashboards are no longer told"
+        );
         *self.stopped.lock() = Some((position, reason.to_owned()));
     }
 

@@ -192,7 +192,7 @@ impl<E: Entity> Desk<E> {
 
     /// Builds the entity from its history; where that fails, everybody who waits is told so.
     async fn wake(&mut self) -> bool {
-        match Memory::load(&*self.house.journal, &self.id).await {
+        match Memory::<E>::load(&*self.house.journal, &self.id).await {
             Ok(mut memory) => {
                 memory.entity.waken(self.house.clock.now());
                 self.memory = Some(memory);
@@ -249,7 +249,12 @@ impl<E: Entity> Desk<E> {
                 bytes += size;
                 let written = Written { version, at, command: asking.command };
                 facts.iter().for_each(|fact| memory.entity.apply(fact, &written));
-                draft.turns.push(Turn { command: asking.command, by: asking.by.user, connection: asking.connection, facts: sealed });
+                draft.turns.push(Turn {
+                    command: asking.command,
+                    by: asking.by.user,
+                    connection: asking.connection,
+                    facts: sealed,
+                });
             }
             for notice in notices {
                 memory.entity.hear(&notice, at);
@@ -277,8 +282,7 @@ impl<E: Entity> Desk<E> {
     /// Appends the draft. An append whose outcome is unknown is looked for until it is known: nobody is answered before.
     async fn write(&mut self, draft: &Draft<E>) -> Appending {
         let expected = self.memory.as_ref().map_or(0, |memory| memory.version);
-        let commit =
-            NewCommit { entity: self.id.clone(), expected, at: draft.at, turns: draft.turns.clone() };
+        let commit = NewCommit { entity: self.id.clone(), expected, at: draft.at, turns: draft.turns.clone() };
         match self.house.journal.append(commit).await {
             Ok(appended) if !appended.replayed => Appending::Durable(appended.position),
             // Another actor wrote this first command before us (its retry reached another hub): what else that commit holds is not ours.
@@ -401,7 +405,7 @@ impl<E: Entity> Desk<E> {
         };
         self.rung_for = Some(due);
         let asking = Asking { command: CommandId::new(), by: Principal::house(), at: now, connection: None };
-        self.waiting.push_back(Box::new(Wish { command, asking, reply: None, _permit: None }));
+        self.waiting.push_back(Box::new(Wish { command, asking, reply: None, permit: None }));
     }
 
     /// Brings the book of alarms up to date. An alarm that stays as it was although it was answered is rung again a little later.

@@ -7,8 +7,7 @@ use std::{collections::VecDeque, time::Duration};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use trunkline_persistence::{Journal, JournalError, Loaded, Snapshot};
 use trunkline_protocol::{
-    CodecError, CommandId, Commit, EntityId, Position, Record, Timestamp, Version, codec,
-    limits::ANSWERS_REMEMBERED_MAX,
+    CodecError, CommandId, Commit, EntityId, Position, Record, Timestamp, Version, codec, limits::ANSWERS_REMEMBERED_MAX,
 };
 
 use crate::{

@@ -11,7 +11,7 @@ use tokio::sync::{Notify, watch};
 use trunkline_persistence::Piece;
 use trunkline_protocol::{CodecError, Commit, Record, Refusal, Timestamp, codec};
 
-use crate::{Asking, Decision, Entity, Hub, NoNotice, Projection, Written};
+use crate::{Asking, Decision, Entity, Hub, NoNotice, Projection, Written, engine::house::closed};
 
 /// How many restarts are remembered.
 const REMEMBERED: usize = 200;
@@ -62,7 +62,8 @@ impl History {
         while !cause.is_char_boundary(end) {
             end -= 1;
         }
-        let restarted = Restarted { kind: kind.to_owned(), id: id.chars().take(CAUSE_BYTES).collect(), cause: cause[..end].to_owned(), at };
+        let restarted =
+            Restarted { kind: kind.to_owned(), id: id.chars().take(CAUSE_BYTES).collect(), cause: cause[..end].to_owned(), at };
         let mut inner = self.inner.lock();
         inner.total += 1;
         if inner.unwritten.len() >= WAITING {
@@ -88,7 +89,7 @@ impl History {
             if waiting.is_empty() {
                 tokio::select! {
                     () = self.waiting.notified() => continue,
-                    _ = closing.wait_for(|closing| *closing) => return,
+                    () = closed(&mut closing) => return,
                 }
             }
             let count = waiting.len();
@@ -103,7 +104,7 @@ impl History {
                     tracing::warn!(%error, "the restart history was not written; trying again");
                     tokio::select! {
                         () = tokio::time::sleep(Duration::from_secs(5)) => {}
-                        _ = closing.wait_for(|closing| *closing) => return,
+                        () = closed(&mut closing) => return,
                     }
                 }
             }

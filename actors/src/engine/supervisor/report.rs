@@ -97,7 +97,9 @@ pub(crate) fn tree(house: &House) -> Supervision {
             .iter()
             .map(|(id, until)| ActorReport {
                 id: id.clone(),
-                state: until.map_or(ActorState::Awake, |until| ActorState::BackingOff { for_ms: millis(until.duration_since(Instant::now())) }),
+                state: until.map_or(ActorState::Awake, |until| ActorState::BackingOff {
+                    for_ms: millis(until.duration_since(Instant::now())),
+                }),
                 mailbox: 0,
                 restarts: restarts_of(supervisor, id),
             })
@@ -109,7 +111,12 @@ pub(crate) fn tree(house: &House) -> Supervision {
     let residents = house.directory.residents();
     for resident in &residents {
         let (kind, id) = (resident.id().kind(), resident.id().key());
-        let report = ActorReport { id: id.to_owned(), state: ActorState::Awake, mailbox: resident.waiting(), restarts: restarts_of(kind, id) };
+        let report = ActorReport {
+            id: id.to_owned(),
+            state: ActorState::Awake,
+            mailbox: resident.waiting(),
+            restarts: restarts_of(kind, id),
+        };
         kinds.entry(kind).or_default().push(report);
     }
     let mut resting: HashMap<String, Vec<ActorReport>> = HashMap::new();

@@ -1,0 +1,223 @@
+//! How a hub opens and closes: what is built in which order, and how it is taken down without losing anything acknowledged.
+
+use std::{
+    sync::{Arc, atomic::AtomicBool, atomic::Ordering},
+    time::Duration,
+};
+
+use futures::FutureExt as _;
+use parking_lot::Mutex;
+use tokio::{
+    runtime::Handle,
+    sync::{mpsc, watch},
+    time::Instant,
+};
+use trunkline_persistence::{Journal, JournalError};
+use trunkline_protocol::limits::{ENTITY_IDLE, TELLS_MAX};
+
+use super::{
+    alarms::Alarms,
+    backlog::Backlog,
+    directory::Directory,
+    fanout::Fanout,
+    house::{House, closed},
+    published::PublishedTopic,
+    relay::{Desk, Relay, snapshots::Snapshots},
+    sequence::{Sequence, Sequences},
+    supervisor::{
+        self,
+        history::{Chronicle, History},
+        report::Reports,
+        worker,
+    },
+};
+use crate::{Hub, HubConfig, OpenError, Plan, Projection, hub::Inner};
+
+/// How many alarms are rung before the keeper looks at the clock again.
+const RUNG_AT_ONCE: usize = 256;
+/// How long the keeper sleeps at most: the machine's clock may be set while it does.
+const ALARMS_LOOKED_AT_EVERY: Duration = Duration::from_secs(10);
+/// How long the awake may take to leave when the hub closes.
+const LEAVING_DEADLINE: Duration = Duration::from_secs(15);
+
+/// Builds everything, replays what was written since the last snapshot, and starts the actors.
+pub(crate) async fn open(mut plan: Plan, journal: Arc<dyn Journal>, config: HubConfig) -> Result<Hub, OpenError> {
+    plan.keep::<Sequence>();
+    plan.keep::<PublishedTopic>();
+    plan.keep::<Chronicle>();
+    let epoch: Arc<str> = journal.epoch().into();
+    let (tells, heard) = mpsc::channel(TELLS_MAX);
+    let (alarms, history) = (Arc::new(Alarms::default()), Arc::new(History::default()));
+    let (backlog, fanout) = (Arc::new(Backlog::new(Arc::clone(&epoch))), Arc::new(Fanout::default()));
+    let mut projections: Vec<Arc<dyn Projection>> = vec![Arc::clone(&alarms) as _, Arc::clone(&history) as _];
+    projections.append(&mut plan.projections);
+    let parts = std::iter::once(Arc::clone(&backlog) as Arc<dyn Projection>).chain(projections.iter().cloned()).collect();
+    let desk = Desk {
+        tells: heard,
+        waiting: Default::default(),
+        snapshots: Snapshots::of(parts),
+        saved: 0,
+        saved_when: Instant::now(),
+        torn: false,
+    };
+    let relay = Arc::new(Relay {
+        journal: Arc::clone(&journal),
+        epoch: Arc::clone(&epoch),
+        clock: config.clock,
+        projections,
+        channels: plan.channels.clone(),
+        backlog,
+        fanout,
+        history: Arc::clone(&history),
+        seen: watch::Sender::new(0),
+        stopped: Mutex::default(),
+        desk: tokio::sync::Mutex::new(desk),
+    });
+    relay.open().await?;
+    let house = Arc::new(House {
+        clock: config.clock,
+        journal,
+        directory: Directory::default(),
+        alarms,
+        kinds: plan.kinds,
+        tells,
+        history,
+        reports: Reports::default(),
+        failed: Mutex::default(),
+        runtime: Handle::current(),
+        opened: Instant::now(),
+        closing: watch::Sender::new(false),
+        open: AtomicBool::new(true),
+    });
+    let hub = Hub {
+        inner: Arc::new(Inner {
+            house: Arc::clone(&house),
+            relay: Arc::clone(&relay),
+            epoch,
+            channels: plan.channels.into_iter().map(|channel| (channel.name(), channel)).collect(),
+            projections: plan.projections_by_type,
+            provided: plan.provided,
+            sequences: Sequences::default(),
+            root: tokio::sync::Mutex::new(None),
+        }),
+    };
+    let mut children = Vec::new();
+    let mut kinds: Vec<_> = house.kinds.values().map(|kind| kind.name).collect();
+    kinds.sort_unstable();
+    children.extend(kinds.into_iter().map(|kind| supervisor::kind(&house, kind)));
+    let following = worker::lasting("relay", {
+        let (relay, closing) = (relay, house.closing.subscribe());
+        Arc::new(move || Arc::clone(&relay).run(closing.clone()).boxed())
+    });
+    children.push(supervisor::group(&house, "relay", vec![following]));
+    children.push(supervisor::group(&house, "clockwork", clockwork(&hub)));
+    let workers = plan.workers.into_iter().map(|(name, period, work)| {
+        let hub = hub.clone();
+        let work = move || {
+            let (hub, work) = (hub.clone(), Arc::clone(&work));
+            async move { work(&hub).await }.boxed()
+        };
+        worker::every(name, period, Arc::new(work))
+    });
+    children.push(supervisor::group(&house, "workers", workers.collect()));
+    let root = supervisor::root(&house, children).await.map_err(|error| JournalError::Unavailable(error.to_string()))?;
+    *hub.inner.root.lock().await = Some(root);
+    // Open means ready: whoever asks first must find every kind's supervisor.
+    while house.kinds.values().any(|kind| kind.supervisor.read().is_none()) {
+        tokio::task::yield_now().await;
+    }
+    Ok(hub)
+}
+
+/// The engine's own lasting workers.
+fn clockwork(hub: &Hub) -> Vec<supervisor::Child> {
+    let house = &hub.inner.house;
+    let keeper = Arc::clone(house);
+    let sweeper = Arc::clone(house);
+    let chronicler = hub.clone();
+    vec![
+        worker::lasting("alarms", Arc::new(move || keep_alarms(Arc::clone(&keeper)).boxed())),
+        worker::every("retirement", ENTITY_IDLE / 4, {
+            Arc::new(move || {
+                let house = Arc::clone(&sweeper);
+                async move { retire_the_idle(&house) }.boxed()
+            })
+        }),
+        worker::lasting("chronicle", {
+            Arc::new(move || {
+                let hub = chronicler.clone();
+                async move {
+                    let history = Arc::clone(&hub.inner.house.history);
+                    history.write_down(&hub, hub.inner.house.closing.subscribe()).await;
+                }
+                .boxed()
+            })
+        }),
+    ]
+}
+
+async fn keep_alarms(house: Arc<House>) {
+    let mut closing = house.closing.subscribe();
+    loop {
+        let now = house.clock.now();
+        let due = house.alarms.due(now, RUNG_AT_ONCE);
+        for entity in &due {
+            house.ring(entity);
+        }
+        if due.len() == RUNG_AT_ONCE {
+            tokio::task::yield_now().await;
+            continue;
+        }
+        let earliest = house.alarms.earliest().map_or(ALARMS_LOOKED_AT_EVERY, |at| at.since(now).max(Duration::from_millis(1)));
+        tokio::select! {
+            () = tokio::time::sleep(earliest.min(ALARMS_LOOKED_AT_EVERY)) => {}
+            () = house.alarms.nearer.notified() => {}
+            () = closed(&mut closing) => return,
+        }
+    }
+}
+
+fn retire_the_idle(house: &House) {
+    let now = house.elapsed_ms();
+    let idle = u64::try_from(ENTITY_IDLE.as_millis()).unwrap_or(u64::MAX);
+    for resident in house.directory.residents() {
+        if now.saturating_sub(resident.asked_ms()) >= idle && resident.waiting() == 0 {
+            resident.leave(false);
+        }
+    }
+}
+
+/// Takes nothing more, lets the awake answer and leave, lets the relay tell the rest and save, and closes the journal.
+pub(crate) async fn close(hub: &Hub) {
+    let house = &hub.inner.house;
+    let Some(root) = hub.inner.root.lock().await.take() else { return };
+    // Workers first: they ask.
+    house.open.store(false, Ordering::Release);
+    let deadline = Instant::now() + LEAVING_DEADLINE;
+    for resident in house.directory.residents() {
+        resident.leave(true);
+    }
+    while house.directory.len() > 0 && Instant::now() < deadline {
+        tokio::time::sleep(Duration::from_millis(2)).await;
+        for resident in house.directory.residents() {
+            // Some were waking when the others were told.
+            resident.leave(true);
+        }
+    }
+    if house.directory.len() > 0 {
+        tracing::error!(awake = house.directory.len(), "not everybody left in time; what they had not acknowledged is lost");
+    }
+    let head = house.journal.head();
+    let mut seen = hub.inner.relay.seen.subscribe();
+    let told = tokio::time::timeout(LEAVING_DEADLINE, seen.wait_for(|position| *position >= head)).await;
+    if told.is_err() {
+        tracing::warn!("the relay did not reach the end of the journal in time; the next opening replays the rest");
+    }
+    house.closing.send_replace(true);
+    // The loop lets go of its desk when its last snapshot is saved.
+    drop(tokio::time::timeout(2 * LEAVING_DEADLINE, hub.inner.relay.desk.lock()).await);
+    root.stop(None);
+    if let Err(error) = house.journal.close().await {
+        tracing::error!(%error, "the journal did not close well; what was acknowledged is safe");
+    }
+}

@@ -1,0 +1,7 @@
+//! Stories of the engine over a journal in memory: nothing here names a wing.
+
+mod asking;
+mod crashes;
+mod telling;
+mod waking;
+mod world;
