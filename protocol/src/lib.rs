@@ -5,6 +5,7 @@
 //! # Layout
 //! - [`id`], [`time`], [`principal`]: who, when, on whose behalf
 //! - [`commit`], [`codec`], [`notice`]: what was written, how it is sealed, what is told without being written
+//! - [`golden`]: records keep their bytes, for tests
 //! - [`cell`], [`topic`], [`refusal`]: what is edited, where it is told, how the domain says no
 //! - [`verdict`], [`call`]: what moderation says, and an ask sealed until it has said so
 //! - [`cable`]: ActionCable frames, exactly
@@ -16,6 +17,7 @@ pub mod call;
 pub mod cell;
 pub mod codec;
 pub mod commit;
+pub mod golden;
 pub mod id;
 pub mod limits;
 pub mod notice;
