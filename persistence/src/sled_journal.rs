@@ -7,16 +7,19 @@
 //! # Layout
 //! - `folder`: whose the data folder is, its format, the room on its disk
 //! - `keys`, `stored`: where what is kept, and how it is read back
-//! - `committer`, `heads`: how it is judged and written
+//! - `committer`, `heads`, `saving`: how it is judged and written
 
 mod committer;
 mod folder;
 mod heads;
 mod keys;
+mod saving;
 mod stored;
 
 use std::{
-    fs::File,
+    collections::VecDeque,
+    fs::{File, TryLockError},
+    io::ErrorKind,
     panic::{AssertUnwindSafe, catch_unwind},
     path::Path,
     sync::{
@@ -24,7 +27,7 @@ use std::{
         atomic::{AtomicU64, Ordering},
     },
     thread,
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use futures::{FutureExt as _, future::BoxFuture, stream::BoxStream};
@@ -60,6 +63,9 @@ impl Default for SledOptions {
         Self { reserve_bytes: 128 * 1024 * 1024, cache_bytes: 16 * 1024 * 1024 }
     }
 }
+
+/// How long sled's threads may take to let go of a store that was closed.
+const STORE_PATIENCE: Duration = Duration::from_secs(5);
 
 /// A journal in a folder of this machine.
 pub struct SledJournal {
@@ -132,7 +138,8 @@ impl SledJournal {
         let position = newest.and_then(|(key, _)| keys::number(&key)).unwrap_or(0);
         // What recovery and the first opening wrote is durable before anything is acknowledged on top of it.
         db.flush().map_err(|error| damaged(error.to_string()))?;
-        barrier.sync_all().and_then(|()| folder.made()).and_then(|()| folder.sync()).map_err(unusable)?;
+        barrier.sync_all().and_then(|()| folder.sync()).map_err(unusable)?;
+        folder.holds(&epoch)?;
 
         let shared = Arc::new(Shared {
             head: watch::Sender::new(Head { position, closed: false }),
@@ -150,6 +157,7 @@ impl SledJournal {
             shared: shared.clone(),
             position,
             heads: Heads::default(),
+            saving: VecDeque::new(),
             full: false,
         };
         let committer =
@@ -160,6 +168,7 @@ impl SledJournal {
 }
 
 fn open_store(path: &Path, options: SledOptions) -> Result<sled::Db, OpenJournalError> {
+    wait_for_store(path)?;
     let config = sled::Config::new().path(path).cache_capacity(options.cache_bytes).flush_every_ms(None);
     // sled asserts where it finds what it did not write.
     match catch_unwind(AssertUnwindSafe(|| config.open())) {
@@ -170,6 +179,27 @@ fn open_store(path: &Path, options: SledOptions) -> Result<sled::Db, OpenJournal
         }
         Ok(Err(error)) => Err(OpenJournalError::Damaged { folder: path.into(), reason: error.to_string() }),
         Err(_) => Err(OpenJournalError::Damaged { folder: path.into(), reason: "the store cannot be recovered".into() }),
+    }
+}
+
+/// sled's own threads let go of its file a moment after the last handle is gone, so one who opens at once what this process has
+/// just closed waits for them. The folder is ours already: nobody else is waited for.
+fn wait_for_store(path: &Path) -> Result<(), OpenJournalError> {
+    let file = match File::open(path.join("db")) {
+        Ok(file) => file,
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
+        Err(error) => return Err(OpenJournalError::Unusable { folder: path.into(), reason: error.to_string() }),
+    };
+    let patience = Instant::now() + STORE_PATIENCE;
+    loop {
+        match file.try_lock() {
+            Ok(()) => return Ok(()),
+            Err(TryLockError::WouldBlock) if Instant::now() < patience => thread::sleep(Duration::from_millis(2)),
+            Err(TryLockError::WouldBlock) => return Err(OpenJournalError::InUse { folder: path.into() }),
+            Err(TryLockError::Error(error)) => {
+                return Err(OpenJournalError::Unusable { folder: path.into(), reason: error.to_string() });
+            }
+        }
     }
 }
 

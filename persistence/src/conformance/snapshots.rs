@@ -54,32 +54,58 @@ pub async fn keeps_snapshots_by_piece(backend: &dyn Backend) {
     journal.close().await.expect("closes");
 }
 
-/// Whoever loads while another saves sees one save or the other, never a mixture.
+/// Whoever loads while another saves sees one save or the other, never a mixture; however large they are.
 pub async fn saves_all_or_none(backend: &dyn Backend) {
-    const PIECES: u64 = 200;
     let journal = backend.open();
+    all_or_none(&*journal, 200, 60).await;
+    all_or_none(&*journal, 3_000, 10).await;
+    // A small one on the heels of a large one, and a large one that changes some of another.
+    let large = |at: u64, keys: std::ops::Range<u64>| {
+        let pieces = keys.map(|n| Piece { key: n.to_be_bytes().into(), value: (n % 10 != 9).then(|| at.to_string().into()) });
+        Snapshot { name: "relay".into(), at, replace: at == 1, pieces: pieces.collect() }
+    };
+    let saves = [large(1, 0..4_000), large(2, 0..1), large(3, 2_000..5_000), large(4, 4_999..5_001)].map(|save| journal.save(save));
+    assert!(futures::future::join_all(saves).await.iter().all(Result::is_ok));
+    for round in 0..3 {
+        let Loaded { at, pieces } = load(&*journal, "relay").await.expect("saved");
+        let expected = (0..5_001_u64).filter(|n| n % 10 != 9).map(|n| match n {
+            0 => "2",
+            1..2_000 => "1",
+            5_000 => "4",
+            _ => "3",
+        });
+        assert_eq!((at, pieces.len()), (4, 4_501), "round {round}");
+        assert!(pieces.iter().map(|(_, value)| &value[..]).eq(expected.map(str::as_bytes)), "round {round}");
+        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+    }
+    journal.close().await.expect("closes");
+    let journal = backend.open();
+    assert_eq!(load(&*journal, "relay").await.map(|loaded| loaded.pieces.len()), Some(4_501));
+    journal.close().await.expect("closes");
+}
+
+async fn all_or_none(journal: &dyn Journal, count: u64, saves: u64) {
     let generation = |at: u64| {
         // Every second one is shorter and replaces, so that removal is seen whole, too.
-        let pieces = (0..PIECES >> (at % 2)).map(|n| Piece { key: n.to_be_bytes().into(), value: Some(at.to_string().into()) });
+        let pieces = (0..count >> (at % 2)).map(|n| Piece { key: n.to_be_bytes().into(), value: Some(at.to_string().into()) });
         Snapshot { name: "relay".into(), at, replace: at % 2 == 1, pieces: pieces.collect() }
     };
     journal.save(generation(0)).await.expect("saved");
     let over = AtomicBool::new(false);
     let writing = async {
-        for at in 1..60 {
+        for at in 1..saves {
             journal.save(generation(at)).await.expect("saved");
         }
         over.store(true, Ordering::Relaxed);
     };
     let reading = async {
         while !over.load(Ordering::Relaxed) {
-            let Loaded { at, pieces } = load(&*journal, "relay").await.expect("saved before");
-            assert_eq!(pieces.len() as u64, PIECES >> (at % 2), "at {at}");
+            let Loaded { at, pieces } = load(journal, "relay").await.expect("saved before");
+            assert_eq!(pieces.len() as u64, count >> (at % 2), "at {at}");
             assert!(pieces.iter().all(|(_, value)| *value == at.to_string().as_bytes()), "a mixture at {at}");
         }
     };
     futures::join!(writing, reading);
-    journal.close().await.expect("closes");
 }
 
 /// One piece that is too large refuses the whole save.

@@ -4,8 +4,9 @@
 //! the store nobody can say what is on the disk (a second fsync may lie), so the process ends, and opening finds out.
 
 use std::{
+    collections::VecDeque,
     fs::File,
-    iter::Peekable,
+    iter::{self, Peekable},
     panic::{AssertUnwindSafe, catch_unwind},
     sync::{Arc, atomic::Ordering},
     time::Instant,
@@ -20,7 +21,9 @@ use super::{
     Shared,
     folder::Folder,
     heads::{Head, Heads},
-    keys, stored,
+    keys,
+    saving::{STEP_BYTES_MAX, STEP_KEYS_MAX, Saving, Step},
+    stored::{self, SnapshotHead, Staged},
 };
 use crate::{AppendError, Appended, JournalError, Snapshot};
 
@@ -32,9 +35,11 @@ const WRITE_AMPLIFICATION: u64 = 4;
 /// What the thread is asked for.
 pub(super) enum Request {
     Append(Append),
-    Save { snapshot: Snapshot, done: oneshot::Sender<Result<(), JournalError>> },
+    Save { snapshot: Snapshot, done: SaveDone },
     Close,
 }
+
+type SaveDone = oneshot::Sender<Result<(), JournalError>>;
 
 pub(super) struct Append {
     pub(super) entity: EntityId,
@@ -47,7 +52,7 @@ pub(super) struct Append {
 /// An answer that waits for the barrier.
 enum Answer {
     Append(oneshot::Sender<Result<Appended, AppendError>>, Result<Appended, AppendError>),
-    Save(oneshot::Sender<Result<(), JournalError>>, Result<(), JournalError>),
+    Save(SaveDone, Result<(), JournalError>),
 }
 
 /// What is written together.
@@ -59,6 +64,8 @@ struct Batch {
     free_bytes: u64,
     written: Vec<(EntityId, Head)>,
     saved: Vec<String>,
+    /// A large save went one step on.
+    stepped: bool,
 }
 
 pub(super) struct Committer {
@@ -71,6 +78,8 @@ pub(super) struct Committer {
     pub(super) shared: Arc<Shared>,
     pub(super) position: Position,
     pub(super) heads: Heads,
+    /// Large saves under way; the first one is worked on.
+    pub(super) saving: VecDeque<Saving>,
     pub(super) full: bool,
 }
 
@@ -86,8 +95,17 @@ impl Committer {
 
     fn serve(&mut self, mut requests: mpsc::Receiver<Request>) {
         let mut queue = Vec::with_capacity(JOURNAL_BATCH_MAX);
-        while requests.blocking_recv_many(&mut queue, JOURNAL_BATCH_MAX) > 0 {
+        loop {
+            if self.saving.is_empty() {
+                if requests.blocking_recv_many(&mut queue, JOURNAL_BATCH_MAX) == 0 {
+                    break;
+                }
+            } else {
+                // A large save goes on between batches, and alone where nobody asks for anything.
+                queue.extend(iter::from_fn(|| requests.try_recv().ok()).take(JOURNAL_BATCH_MAX));
+            }
             let mut drawn = queue.drain(..).peekable();
+            self.commit(&mut drawn, &mut requests);
             while drawn.peek().is_some() {
                 self.commit(&mut drawn, &mut requests);
             }
@@ -106,12 +124,17 @@ impl Committer {
                     let (done, answer) = self.append(append, &mut batch);
                     answers.push(Answer::Append(done, answer));
                 }
-                Some(Request::Save { snapshot, done }) => answers.push(Answer::Save(done, self.save(snapshot, &mut batch))),
+                Some(Request::Save { snapshot, done }) => {
+                    if let Some((done, answer)) = self.save(snapshot, done, &mut batch) {
+                        answers.push(Answer::Save(done, answer));
+                    }
+                }
                 // What was asked before is still drawn and answered; what is asked after finds the queue closed.
                 Some(Request::Close) => requests.close(),
                 None => break,
             }
         }
+        answers.extend(self.save_on(&mut batch));
         self.tell_of_room(batch.free_bytes);
         self.shared.appended.fetch_add(batch.written.len() as u64, Ordering::Relaxed);
         if !batch.is_empty() {
@@ -199,21 +222,42 @@ impl Committer {
         Some(Head { version: commit.version, id: Some(commit.id()), position })
     }
 
-    fn save(&self, snapshot: Snapshot, batch: &mut Batch) -> Result<(), JournalError> {
-        let head_key = keys::snapshot_head(&snapshot.name);
-        let saves = stored::snapshot_head(&self.db, &head_key)?.map_or(0, |head| head.saves) + 1;
-        let mut doomed = Vec::new();
-        if snapshot.replace {
-            for key in self.db.scan_prefix(keys::pieces(&snapshot.name)).keys() {
-                doomed.push(key.map_err(stored::unavailable)?);
-            }
-        }
+    /// A small save joins the batch and is answered with it; a large one is begun, and answered later.
+    fn save(&mut self, snapshot: Snapshot, done: SaveDone, batch: &mut Batch) -> Option<(SaveDone, Result<(), JournalError>)> {
         let bytes = snapshot.pieces.iter().map(|piece| piece.key.len() + piece.value.as_ref().map_or(0, Bytes::len)).sum::<usize>();
-        if !batch.reserve(bytes + doomed.iter().map(|key| key.len()).sum::<usize>()) {
-            return Err(JournalError::Unavailable(AppendError::Full.to_string()));
+        if !batch.reserve(bytes) {
+            return Some((done, Err(JournalError::Unavailable(AppendError::Full.to_string()))));
         }
-        for key in doomed {
-            batch.writes.remove(key);
+        let small = bytes <= STEP_BYTES_MAX && snapshot.pieces.len() <= STEP_KEYS_MAX;
+        // Saves of one name are saved in the order in which they came.
+        if !small || self.saving.iter().any(|saving| saving.name == snapshot.name) {
+            self.saving.push_back(Saving::new(snapshot, done));
+            return None;
+        }
+        match self.save_at_once(&snapshot, batch) {
+            Ok(true) => Some((done, Ok(()))),
+            Ok(false) => {
+                self.saving.push_back(Saving::new(snapshot, done));
+                None
+            }
+            Err(error) => Some((done, Err(error))),
+        }
+    }
+
+    /// False where it cannot be done in one batch: an earlier one is not finished, or there is too much to replace.
+    fn save_at_once(&self, snapshot: &Snapshot, batch: &mut Batch) -> Result<bool, JournalError> {
+        let head_key = keys::snapshot_head(&snapshot.name);
+        let head = stored::snapshot_head(&self.db, &head_key)?;
+        if head.is_some_and(|head| head.staged != Staged::No) {
+            return Ok(false);
+        }
+        if snapshot.replace {
+            let doomed = self.db.scan_prefix(keys::pieces(&snapshot.name)).keys().take(STEP_KEYS_MAX + 1);
+            let doomed = doomed.collect::<Result<Vec<_>, _>>().map_err(stored::unavailable)?;
+            if doomed.len() > STEP_KEYS_MAX {
+                return Ok(false);
+            }
+            doomed.into_iter().for_each(|key| batch.writes.remove(key));
         }
         for piece in &snapshot.pieces {
             let key = keys::piece(&snapshot.name, &piece.key);
@@ -222,9 +266,39 @@ impl Committer {
                 None => batch.writes.remove(key),
             }
         }
-        batch.writes.insert(head_key, stored::SnapshotHead { at: snapshot.at, saves }.bytes());
-        batch.saved.push(snapshot.name);
-        Ok(())
+        let head = SnapshotHead { at: snapshot.at, saves: head.map_or(0, |head| head.saves) + 1, staged: Staged::No };
+        batch.writes.insert(head_key, head.bytes());
+        batch.saved.push(snapshot.name.clone());
+        Ok(true)
+    }
+
+    /// One step of the large save that is under way; its answer, where this step decides it.
+    fn save_on(&mut self, batch: &mut Batch) -> Option<Answer> {
+        let saving = self.saving.front_mut()?;
+        if batch.saved.contains(&saving.name) {
+            return None;
+        }
+        // Given up when the disk fills before it is decided; once decided it is finished, the reserve is there for that.
+        let step = if batch.free_bytes == 0 && !saving.is_decided() {
+            Err(JournalError::Unavailable(AppendError::Full.to_string()))
+        } else {
+            saving.step(&self.db, &mut batch.writes)
+        };
+        batch.stepped = true;
+        let answer = match step {
+            Ok(Step::Going) => return None,
+            Ok(Step::Decided) => Ok(()),
+            Ok(Step::Over) => {
+                self.saving.pop_front();
+                return None;
+            }
+            Err(error) => {
+                let answer = saving.done.take().map(|done| Answer::Save(done, Err(error)));
+                self.saving.pop_front();
+                return answer;
+            }
+        };
+        saving.done.take().map(|done| Answer::Save(done, answer))
     }
 
     fn make_durable(&self, batch: sled::Batch) {
@@ -279,7 +353,7 @@ impl Batch {
     }
 
     fn is_empty(&self) -> bool {
-        self.written.is_empty() && self.saved.is_empty()
+        self.written.is_empty() && self.saved.is_empty() && !self.stepped
     }
 }
 

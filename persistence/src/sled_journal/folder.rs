@@ -1,7 +1,8 @@
 //! The data folder: whose it is, which format it has, and how much room is left on its disk.
 //!
 //! A folder belongs to one process at a time (a lock on `lock`) and to one format (`format`). The format is written in two steps,
-//! `new` and then the number, so that a folder whose making was cut short is known to hold nothing and is made again.
+//! `new` and then the number, so that a folder whose making was cut short is known to hold nothing and is made again. Beside the
+//! number stands the journal's epoch: sled takes a file that was overwritten or lost for an empty one, and the epoch gives that away.
 
 use std::{
     fs::{self, File},
@@ -22,7 +23,8 @@ const STORE_FILES: [&str; 3] = ["db", "conf", "blobs"];
 /// A folder that is ours as long as this is held.
 pub(super) struct Folder {
     path: PathBuf,
-    fresh: bool,
+    /// The epoch of the journal in it; none where it is yet to be made.
+    epoch: Option<String>,
     /// Closing it gives the folder back.
     _lock: File,
 }
@@ -36,7 +38,7 @@ impl Folder {
         // Looked at before the lock is made: a stranger's folder is left as it was.
         let store_is_there = STORE_FILES.iter().find(|file| path.join(file).exists());
         let marker = read_marker(&path).map_err(unusable)?;
-        if let (None, Some(file)) = (&marker, store_is_there) {
+        if let (None, Some(file)) = (marker, store_is_there) {
             return Err(OpenJournalError::NotAJournal { folder: path.clone(), found: format!("`{file}` without `{FORMAT_FILE}`") });
         }
         let lock = File::options().create(true).truncate(false).write(true).open(path.join(LOCK_FILE)).map_err(unusable)?;
@@ -46,31 +48,43 @@ impl Folder {
             Err(fs::TryLockError::Error(error)) => return Err(unusable(error)),
         }
         // Read again now that nobody else can write it.
-        let fresh = match read_marker(&path).map_err(unusable)?.as_deref() {
-            Some(format) if format == FORMAT.to_string() => false,
-            Some("new") | None => true,
-            Some(other) => {
-                return Err(OpenJournalError::OtherVersion { folder: path, found: other.into(), supported: FORMAT });
-            }
+        let epoch = match read_marker(&path).map_err(unusable)? {
+            None => None,
+            Some(marker) if marker.format == "new" => None,
+            Some(Marker { format, epoch: Some(epoch) }) if format == FORMAT.to_string() => Some(epoch),
+            Some(other) => return Err(OpenJournalError::OtherVersion { folder: path, found: other.format, supported: FORMAT }),
         };
-        let folder = Self { path, fresh, _lock: lock };
-        if fresh {
+        let folder = Self { path, epoch, _lock: lock };
+        if folder.epoch.is_none() {
             folder.empty().and_then(|()| folder.mark("new")).map_err(unusable)?;
         }
         Ok(folder)
     }
 
-    /// Says that the folder is whole: from now on it is opened, never made again.
-    pub(super) fn made(&mut self) -> io::Result<()> {
-        if self.fresh {
-            for file in ["db", "conf"] {
-                File::open(self.path.join(file))?.sync_all()?;
+    /// Says that the folder is whole and holds this journal: from now on it is opened, never made again. An error where it should
+    /// hold another one.
+    pub(super) fn holds(&mut self, epoch: &str) -> Result<(), OpenJournalError> {
+        match &self.epoch {
+            Some(known) if known == epoch => Ok(()),
+            Some(_) => Err(OpenJournalError::Damaged {
+                folder: self.path.clone(),
+                reason: "its content is gone or of another journal".into(),
+            }),
+            None => {
+                self.settle(epoch)
+                    .map_err(|error| OpenJournalError::Unusable { folder: self.path.clone(), reason: error.to_string() })?;
+                self.epoch = Some(epoch.into());
+                Ok(())
             }
-            self.sync()?;
-            self.mark(&FORMAT.to_string())?;
-            self.fresh = false;
         }
-        Ok(())
+    }
+
+    fn settle(&self, epoch: &str) -> io::Result<()> {
+        for file in ["db", "conf"] {
+            File::open(self.path.join(file))?.sync_all()?;
+        }
+        self.sync()?;
+        self.mark(&format!("{FORMAT}\nepoch {epoch}"))
     }
 
     pub(super) fn path(&self) -> &Path {
@@ -112,15 +126,24 @@ impl Folder {
     }
 }
 
-/// What the folder says its format is; `None` where it says nothing.
-fn read_marker(folder: &Path) -> io::Result<Option<String>> {
+/// What a folder says of itself.
+struct Marker {
+    format: String,
+    epoch: Option<String>,
+}
+
+/// `None` where the folder says nothing.
+fn read_marker(folder: &Path) -> io::Result<Option<Marker>> {
     let text = match fs::read(folder.join(FORMAT_FILE)) {
         Ok(bytes) => String::from_utf8_lossy(&bytes[..bytes.len().min(256)]).into_owned(),
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(error),
     };
-    let format = text.strip_prefix(FIRST_LINE).and_then(|rest| rest.trim().strip_prefix("format ")).map(str::trim);
-    Ok(Some(format.unwrap_or("unknown").to_string()))
+    let mut lines = text.lines();
+    let ours = lines.next() == Some(FIRST_LINE);
+    let format = lines.next().and_then(|line| line.strip_prefix("format ")).filter(|_| ours).unwrap_or("unknown");
+    let epoch = lines.next().and_then(|line| line.strip_prefix("epoch "));
+    Ok(Some(Marker { format: format.into(), epoch: epoch.map(str::to_string) }))
 }
 
 #[cfg(test)]
@@ -161,6 +184,6 @@ mod tests {
         drop(Folder::take(home.path()).expect("free"));
         fs::write(home.path().join("db"), "half").expect("written");
         let again = Folder::take(home.path()).expect("free");
-        assert!(again.fresh && !home.path().join("db").exists());
+        assert!(again.epoch.is_none() && !home.path().join("db").exists());
     }
 }

@@ -4,8 +4,9 @@
 //! |---|---|
 //! | `g` position | the sealed commit (its position is that of the key: it is sealed before the committer gives it one) |
 //! | `e` length entity version | the position of that commit |
-//! | `s` length name `0` | a snapshot's head: what it is whole at, and how many times it was saved |
+//! | `s` length name `0` | a snapshot's head |
 //! | `s` length name `1` key | one piece of it |
+//! | `t` length name `1` key | a piece of a large save that is on its way |
 //! | `m` name | what the journal knows of itself |
 //!
 //! Numbers are big-endian, so that keys sort as numbers do; lengths are 16 bits wide, so that no name is the beginning of another.
@@ -52,6 +53,14 @@ pub(super) fn pieces(name: &str) -> Vec<u8> {
 
 pub(super) fn piece(name: &str, piece: &[u8]) -> Vec<u8> {
     let mut key = pieces(name);
+    key.extend(piece);
+    key
+}
+
+/// Where a piece waits until the save that it is of was decided; with an empty key, the beginning of all these.
+pub(super) fn staged(name: &str, piece: &[u8]) -> Vec<u8> {
+    let mut key = named(b't', name);
+    key.push(1);
     key.extend(piece);
     key
 }
