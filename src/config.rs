@@ -19,7 +19,10 @@ pub use bootstrap::Bootstrap;
 pub use settings::{Mistakes, Section, Settings};
 
 use crate::{
-    edge::{EdgeConfig, RateLimits},
+    edge::{
+        EdgeConfig, RateLimits,
+        tokens::{Signing, Tokens, TrustedKey},
+    },
     telemetry::{LogFormat, TelemetryConfig},
 };
 
@@ -45,8 +48,12 @@ pub struct Config {
 /// Secrets and lifetimes of access tokens.
 #[derive(Clone)]
 pub struct AuthConfig {
-    /// The HMAC secret; `None`: one is generated and kept under the data folder.
+    /// The HMAC secret; `None`: one is made and kept in the journal, so that tokens outlive a restart.
     pub secret: Option<String>,
+    /// An Ed25519 private key (PKCS #8, PEM) to sign with instead; its public half is at `/.well-known/jwks.json`.
+    pub key_pair: Option<String>,
+    /// Whose tokens are accepted beside our own.
+    pub trusted_keys: Vec<TrustedKey>,
     /// How long a person's token lives.
     pub token_lifetime: Duration,
     /// How long a service account's token lives.
@@ -155,7 +162,13 @@ impl Config {
         });
         let (listen, edge) = settings.section("server", read_server);
         let edge = EdgeConfig { rates: settings.section("limits", read_rates), ..edge };
-        let auth = settings.section("auth", read_auth);
+        let trusted_keys = settings.rows("auth", "trusted_key", read_trusted_key);
+        let auth = AuthConfig { trusted_keys, ..settings.section("auth", read_auth) };
+        // Keys that cannot be read are found now, not at the first login.
+        let signing = auth.key_pair.clone().map_or(Signing::Secret(vec![0; 32]), Signing::KeyPair);
+        if let Err(error) = Tokens::new(&signing, &auth.trusted_keys) {
+            settings.mistake(format!("auth: {error}"));
+        }
         let streams = settings.section("streams", read_streams);
         let telemetry = settings.section("telemetry", |telemetry| TelemetryConfig {
             log: telemetry.text("log", "info"),
@@ -223,8 +236,11 @@ fn read_auth(auth: &mut Section<'_>) -> AuthConfig {
     if secret.as_ref().is_some_and(|secret| secret.len() < 32) {
         auth.mistake("secret", "must be at least 32 bytes long");
     }
+    let key_pair = auth.secret("key_pair", "key_pair_env");
     AuthConfig {
         secret,
+        key_pair,
+        trusted_keys: Vec::new(),
         token_lifetime: auth.seconds("token_lifetime_s", 24 * 3600, 60..=366 * 24 * 3600),
         service_token_lifetime: auth.seconds("service_token_lifetime_s", 30 * 24 * 3600, 60..=366 * 24 * 3600),
         signup: auth.flag("signup", true),
@@ -235,6 +251,15 @@ fn read_auth(auth: &mut Section<'_>) -> AuthConfig {
             passes: u32::try_from(auth.number("password_passes", 2, 1..=1000)).unwrap_or(2),
             ..PasswordConfig::default()
         },
+    }
+}
+
+fn read_trusted_key(key: &mut Section<'_>) -> TrustedKey {
+    TrustedKey {
+        algorithm: key.required("algorithm"),
+        public_key: key.required("public_key"),
+        kid: key.optional("kid"),
+        issuer: key.optional("issuer"),
     }
 }
 

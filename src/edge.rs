@@ -11,6 +11,8 @@ pub mod threshold;
 pub mod trace;
 pub mod cors;
 pub mod auth;
+pub mod tokens;
+pub mod throttle;
 pub mod limits;
 pub mod query;
 pub mod body;

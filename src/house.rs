@@ -13,10 +13,9 @@ use actix_web::{
     middleware::{NormalizePath, from_fn},
     web,
 };
-use tokio::sync::broadcast::error::RecvError;
 use trunkline_actors::{
     AskError, Hub, HubConfig, OpenError, Plan,
-    accounts::{self, Accounts, Passwords},
+    accounts::{self, Passwords},
     streams::StreamsConfig,
     wings::{self, WingsConfig},
 };
@@ -24,7 +23,12 @@ use trunkline_persistence::{Journal, OpenJournalError};
 
 use crate::{
     config::{Config, Feature},
-    edge::{self, Api, Everybody, Origins, Running, ServeConfig, limits::Minutes, rest, threshold, upgrade},
+    edge::{
+        self, Api, Origins, Running, ServeConfig,
+        auth::{self, Auth, CableDoor},
+        limits::Minutes,
+        rest, threshold, upgrade,
+    },
     telemetry::metrics::Metrics,
 };
 
@@ -111,12 +115,15 @@ impl House {
     async fn open_edge(config: &Config, listener: TcpListener, hub: Hub, journal: Arc<dyn Journal>) -> Result<Self, HouseError> {
         accounts::bootstrap(&hub, &config.bootstrap.users, &config.bootstrap.api_keys).await?;
         let first_admin_password = accounts::first_admin(&hub).await?;
-        let identify = Arc::new(Everybody(trunkline_protocol::Principal::anonymous()));
+        let auth = Auth::open(&hub, config.auth.clone()).await.map_err(|error| HouseError::Auth(error.to_string()))?;
+        let auth = Arc::new(auth);
+        let door = Arc::new(CableDoor { auth: auth.clone(), public: config.edge.public_streams });
         let api = web::Data::new(Api {
             hub: hub.clone(),
             journal,
             config: config.edge.clone(),
             streams: config.streams.clone(),
+            auth,
             metrics: Arc::new(Metrics::new()),
             minutes: Minutes::default(),
             cables: std::sync::OnceLock::new(),
@@ -130,10 +137,10 @@ impl House {
                 .configure(upgrade::plain(&paths))
                 .configure(rest::routes(served.clone()))
         };
-        let running = edge::serve(serve, listener, hub.clone(), identify, app).await.map_err(HouseError::Edge)?;
+        let running = edge::serve(serve, listener, hub.clone(), door, app).await.map_err(HouseError::Edge)?;
         // Set once: this is the only edge that this Api ever serves.
         drop(api.cables.set(running.stats()));
-        tokio::spawn(pass_on_revocations(hub.clone(), running.gate()));
+        tokio::spawn(auth::watch(hub.projection(), hub.clock(), running.gate()));
         Ok(Self { address: running.addr, hub, first_admin_password, running })
     }
 }
@@ -156,23 +163,6 @@ pub fn plan(config: &Config) -> Result<Plan, HouseError> {
 async fn open_journal(url: String) -> Result<Arc<dyn Journal>, HouseError> {
     let opened = tokio::task::spawn_blocking(move || trunkline_persistence::open(&url)).await;
     Ok(opened.unwrap_or_else(|panicked| std::panic::resume_unwind(panicked.into_panic()))?)
-}
-
-/// A logout, a deleted key, a changed role reaches open sockets at once. Ends with the hub.
-async fn pass_on_revocations(hub: Hub, gate: edge::Gate) {
-    let accounts = hub.projection::<Accounts>();
-    let mut revocations = accounts.revocations();
-    loop {
-        match revocations.recv().await {
-            Ok(revoked) => gate.revoke(move |principal| revoked.concerns(principal)),
-            // More at once than are kept: whoever no longer stands is sent away.
-            Err(RecvError::Lagged(_)) => {
-                let (accounts, now) = (accounts.clone(), hub.clock().now());
-                gate.revoke(move |principal| !accounts.still_stands(principal, now));
-            }
-            Err(RecvError::Closed) => return,
-        }
-    }
 }
 
 fn serve_config(config: &Config) -> ServeConfig {

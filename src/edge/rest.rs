@@ -1,11 +1,15 @@
 //! The table of resources. A new resource is registered here: `mod` and one line.
 
+pub mod accounts;
+pub mod api_keys;
+pub mod audit;
 pub mod health;
 pub mod ignore_lists;
 mod listing;
 pub mod locations;
 pub mod streamers;
 pub mod timestamps;
+pub mod users;
 
 use std::sync::{Arc, OnceLock};
 
@@ -13,7 +17,7 @@ use actix_web::web::{self, ServiceConfig};
 use trunkline_actors::Hub;
 use trunkline_persistence::Journal;
 
-use super::{EdgeConfig, EdgeStats, Problem, limits::Minutes};
+use super::{EdgeConfig, EdgeStats, Problem, auth::Auth, limits::Minutes};
 use crate::{config::StreamsConfig, telemetry::metrics::Metrics};
 
 /// What every handler may use: the hub, and what the edge was told. Handed out as `web::Data<Api>`.
@@ -26,6 +30,8 @@ pub struct Api {
     pub config: EdgeConfig,
     /// What it said of livestreams: features, the public feed.
     pub streams: StreamsConfig,
+    /// By which whoever asks is named.
+    pub auth: Arc<Auth>,
     /// What is counted here.
     pub metrics: Arc<Metrics>,
     /// Who asked how often in this minute.
@@ -39,6 +45,7 @@ pub fn routes(api: web::Data<Api>) -> impl FnOnce(&mut ServiceConfig) + Clone {
     move |root: &mut ServiceConfig| {
         root.app_data(api);
         health::routes(root);
+        accounts::root_routes(root);
         root.service(web::scope("/api/v1").configure(resources));
         root.default_service(web::to(nothing_here));
     }
@@ -46,6 +53,10 @@ pub fn routes(api: web::Data<Api>) -> impl FnOnce(&mut ServiceConfig) + Clone {
 
 /// The table: each line is a resource, mounted under `/api/v1`.
 fn resources(api: &mut ServiceConfig) {
+    accounts::routes(api);
+    users::routes(api);
+    api_keys::routes(api);
+    audit::routes(api);
     locations::routes(api);
     ignore_lists::routes(api);
     streamers::routes(api);

@@ -206,13 +206,13 @@ impl Accounts {
         }
         Some(account.principal(Credential::Token { jti: jti.to_owned(), expires: Some(expires) }))
     }
-    /// Whose key that is; `None` where it is nobody's, deleted, or past its end.
+    /// Whose key that is, and when that secret ends; `None` where it is nobody's, deleted, or past its end.
     #[must_use]
-    pub fn principal_of_key(&self, secret: &SecretHash, now: Timestamp) -> Option<Principal> {
+    pub fn principal_of_key(&self, secret: &SecretHash, now: Timestamp) -> Option<(Principal, Option<Timestamp>)> {
         let inner = self.inner.read();
         let key = inner.keys.get(inner.by_secret.get(secret)?).filter(|key| !key.deleted)?;
         let valid = [Some(&key.secret), key.old_secret.as_ref()].into_iter().flatten().find(|known| known.hash == *secret)?;
-        valid.expires.is_none_or(|expires| now < expires).then(|| key.principal())
+        valid.expires.is_none_or(|expires| now < expires).then(|| (key.principal(), valid.expires))
     }
     /// Would this principal be let in now, with the credential it came with?
     #[must_use]

@@ -16,6 +16,7 @@ pub struct Refresh {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 struct Family {
     user: u64,
+    begun: Timestamp,
     current: SecretHash,
     expires: Timestamp,
     access: AccessToken,
@@ -68,8 +69,10 @@ pub enum RefreshFact {
         expires: Timestamp,
         access: AccessToken,
     },
+    /// `begun` is when the family was: a password changed since ends it.
     Rotated {
         user: u64,
+        begun: Timestamp,
         hash: SecretHash,
         access: AccessToken,
     },
@@ -101,7 +104,7 @@ impl Entity for Refresh {
             (RefreshCommand::End, _) => return Ok(Decision::nothing()),
             (RefreshCommand::Rotate { presented, next, access }, Some(family)) if !family.ended && asking.at < family.expires => {
                 if family.current == *presented {
-                    RefreshFact::Rotated { user: family.user, hash: *next, access: access.clone() }
+                    RefreshFact::Rotated { user: family.user, begun: family.begun, hash: *next, access: access.clone() }
                 } else {
                     RefreshFact::ReuseDetected { user: family.user, access: family.access.clone() }
                 }
@@ -111,10 +114,17 @@ impl Entity for Refresh {
         Ok(Decision::fact(fact))
     }
 
-    fn apply(&mut self, fact: &RefreshFact, _: &Written) {
+    fn apply(&mut self, fact: &RefreshFact, written: &Written) {
         match (fact, &mut self.family) {
             (RefreshFact::Issued { user, hash, expires, access }, family) => {
-                *family = Some(Family { user: *user, current: *hash, expires: *expires, access: access.clone(), ended: false });
+                *family = Some(Family {
+                    user: *user,
+                    begun: written.at,
+                    current: *hash,
+                    expires: *expires,
+                    access: access.clone(),
+                    ended: false,
+                });
             }
             (RefreshFact::Rotated { hash, access, .. }, Some(family)) => {
                 family.current = *hash;

@@ -1,0 +1,315 @@
+//! Signing in, up and out (`streams.md` section 2): both paths, both shapes of body. Also refreshing, who one is, and the public keys.
+
+use actix_web::{
+    HttpRequest, HttpResponse,
+    http::{StatusCode, header},
+    web::{self, ServiceConfig},
+};
+use serde_json::{Map, Value, json};
+use trunkline_actors::{
+    AskError, Outcome,
+    accounts::{
+        Account, Passwords,
+        audit::{self, Act},
+        bootstrap::{hash_of, new_secret},
+        refresh::{AccessToken, Refresh, RefreshCommand, RefreshFact},
+        user::{NewAccount, User, UserCommand, normalised_email, password_fault},
+    },
+};
+use trunkline_protocol::{Credential, Principal, Refusal, RefusalKind, Role, Timestamp, UserId};
+use uuid::Uuid;
+
+use crate::edge::{
+    Api, Body, Caller, Problem,
+    auth::{self, REFRESH_LIFETIME},
+};
+
+/// Both spellings of each path, under `/api/v1`.
+pub fn routes(api: &mut ServiceConfig) {
+    for prefix in ["", "/users"] {
+        api.route(&format!("{prefix}/login"), web::post().to(login))
+            .route(&format!("{prefix}/signup"), web::post().to(signup))
+            .route(&format!("{prefix}/logout"), web::delete().to(logout));
+    }
+    api.route("/auth/refresh", web::post().to(refresh))
+        .route("/users/me", web::get().to(me))
+        .route("/users/password", web::put().to(change_password));
+}
+
+/// What stands at the root rather than under `/api/v1`.
+pub fn root_routes(root: &mut ServiceConfig) {
+    root.route("/.well-known/jwks.json", web::get().to(public_keys));
+}
+
+/// An account as it is shown: to itself, and beside what it made.
+#[must_use]
+pub fn shown(account: &Account) -> Value {
+    json!({
+        "id": account.id, "email": account.email, "role": account.role,
+        "created_at": account.created_at, "updated_at": account.updated_at,
+    })
+}
+
+async fn login(api: web::Data<Api>, request: HttpRequest, body: Body) -> Result<HttpResponse, Problem> {
+    let members = body.unwrapped("user");
+    let (tried, password) = (text(&members, "email"), text(&members, "password"));
+    let email = normalised_email(&tried);
+    let address = auth::address(&request, api.config.trust_forwarded);
+    let now = api.hub.clock().now();
+    throttle(&api, &address, email.as_deref().unwrap_or(&tried), now)?;
+    let account = email.as_deref().and_then(|email| api.auth.accounts.account_of(email));
+    let locked_until = account.as_ref().and_then(|account| account.locked_until).filter(|until| now < *until);
+    if let Some(until) = locked_until {
+        return Err(too_many(until.since(now)));
+    }
+    let hash = account.as_ref().map(|account| account.password.clone());
+    let right = api.hub.provided::<Passwords>().check(password, hash).await?;
+    let Some(account) = account else {
+        let _ = api.auth.strangers.count(email.as_deref().unwrap_or(&tried), now);
+        let act = Act { actor_name: tried, action: "login.failed".into(), subject: "user/unknown".into(), ..Act::default() };
+        audit::record(&api.hub, act.from(&address)).await?;
+        return Err(wrong());
+    };
+    if !right {
+        let command = UserCommand::RecordFailure { address };
+        let outcome = api.hub.ask::<User>(&account.email, command, api.hub.asking(&Principal::anonymous())).await?;
+        // The lock must hold for the very next try.
+        api.hub.seen(outcome.position).await?;
+        return Err(wrong());
+    }
+    let (token, refresh) = sign_in(&api, &account, address).await?;
+    let mut answer = json!({
+        "status": {"code": 200, "message": "Logged in successfully."},
+        "user": shown(&account),
+    });
+    add_tokens(&mut answer, &token, refresh, api.auth.lifetime(&account).as_secs());
+    Ok(with_token(HttpResponse::Ok(), &token, &answer))
+}
+
+async fn signup(api: web::Data<Api>, request: HttpRequest, body: Body) -> Result<HttpResponse, Problem> {
+    if !api.auth.config.signup {
+        return Err(Problem::new(StatusCode::FORBIDDEN, "SIGNUP_CLOSED", "Signing up is not possible here"));
+    }
+    let address = auth::address(&request, api.config.trust_forwarded);
+    api.auth.signups.count(&address, api.hub.clock().now()).map_err(too_many)?;
+    let members = body.unwrapped("user");
+    // Whatever role the body asks for: it is `default` (C32).
+    let new = Wanted::read(&members).map_err(not_created)?;
+    let account = open_account(&api, new, Role::Default, false, &Principal::anonymous()).await.map_err(not_created_by)?;
+    let (token, refresh) = sign_in(&api, &account, address).await?;
+    let user = shown(&account);
+    let mut answer = json!({"status": {"code": 200, "message": "Signed up successfully."}, "data": user, "user": user});
+    add_tokens(&mut answer, &token, refresh, api.auth.lifetime(&account).as_secs());
+    Ok(with_token(HttpResponse::Created(), &token, &answer))
+}
+
+/// Also without a token, and with one that no longer holds: whoever wants to be out is out.
+async fn logout(api: web::Data<Api>, request: HttpRequest) -> Result<HttpResponse, Problem> {
+    let parts = auth::parts(&request);
+    if let Ok(who) = api.auth.identify(&parts)
+        && let Credential::Token { jti, expires: Some(expires) } = &who.credential
+    {
+        let command = UserCommand::SignOut { jti: jti.clone(), expires: *expires };
+        let outcome = api.hub.ask::<User>(&who.email, command, api.hub.asking(&who)).await?;
+        if let Some(family) = api.auth.token_of(&parts).and_then(|token| token.family) {
+            api.hub.ask::<Refresh>(family, RefreshCommand::End, api.hub.asking(&who)).await?;
+        }
+        api.hub.seen(outcome.position).await?;
+    }
+    Ok(HttpResponse::Ok().json(json!({"status": 200, "message": "Logged out successfully."})))
+}
+
+/// `{"refresh_token": ..}` → a new token and the next refresh token. The old one is used up; used again, it ends the chain.
+async fn refresh(api: web::Data<Api>, request: HttpRequest, body: Body) -> Result<HttpResponse, Problem> {
+    let address = auth::address(&request, api.config.trust_forwarded);
+    let now = api.hub.clock().now();
+    api.auth.long_logins.count(&address, now).map_err(too_many)?;
+    let presented = text(&body, "refresh_token");
+    let (family, secret) = family_of(&presented).ok_or_else(Problem::unauthenticated)?;
+    let (jti, next) = (Uuid::new_v4().to_string(), new_secret(""));
+    let longest = api.auth.config.token_lifetime.max(api.auth.config.service_token_lifetime);
+    let access = AccessToken { jti: jti.clone(), expires: now.plus(longest) };
+    let rotate = RefreshCommand::Rotate { presented: hash_of(&secret), next: hash_of(&next), access };
+    let outcome: Outcome<Refresh> = api.hub.ask(&family, rotate, api.hub.asking(&Principal::anonymous())).await?;
+    let (user, begun) = match outcome.facts.first() {
+        Some(RefreshFact::Rotated { user, begun, .. }) => (*user, *begun),
+        Some(RefreshFact::ReuseDetected { .. }) => {
+            api.hub.seen(outcome.position).await?;
+            let sentence = "This refresh token was used before; sign in again";
+            return Err(Problem::new(StatusCode::UNAUTHORIZED, "REFRESH_TOKEN_REUSED", sentence));
+        }
+        _ => return Err(Problem::unauthenticated()),
+    };
+    let account = api.auth.accounts.account(UserId(user)).filter(|account| !account.disabled && begun >= account.tokens_from);
+    let Some(account) = account else {
+        api.hub.ask::<Refresh>(&family, RefreshCommand::End, api.hub.asking(&Principal::house())).await?;
+        return Err(Problem::unauthenticated());
+    };
+    let lifetime = api.auth.lifetime(&account);
+    let token = api.auth.tokens.issue(&account, &jti, Some(&family), now, lifetime);
+    let mut answer = json!({"user": shown(&account)});
+    add_tokens(&mut answer, &token, refresh_token(&family, &next), lifetime.as_secs());
+    Ok(with_token(HttpResponse::Ok(), &token, &answer))
+}
+
+async fn me(api: web::Data<Api>, caller: Caller) -> Result<HttpResponse, Problem> {
+    let account = api.auth.accounts.account(caller.user).ok_or_else(Problem::unauthenticated)?;
+    let mut user = shown(&account);
+    user["service"] = json!(account.service);
+    user["display_name"] = json!(caller.display_name());
+    user["color"] = json!(caller.color());
+    user["permissions"] = json!(caller.permissions.iter().collect::<Vec<_>>());
+    user["user"] = user.clone();
+    Ok(HttpResponse::Ok().json(user))
+}
+
+/// `{"current_password": .., "password": .., "password_confirmation": ..}`; every token issued before ends.
+async fn change_password(api: web::Data<Api>, caller: Caller, request: HttpRequest, body: Body) -> Result<HttpResponse, Problem> {
+    let account = api.auth.accounts.account(caller.user).filter(|account| !account.password.is_empty());
+    let account = account.ok_or_else(Problem::forbidden)?;
+    let members = body.unwrapped("user");
+    let address = auth::address(&request, api.config.trust_forwarded);
+    throttle(&api, &address, &account.email, api.hub.clock().now())?;
+    let passwords = api.hub.provided::<Passwords>();
+    if !passwords.check(text(&members, "current_password"), Some(account.password.clone())).await? {
+        return Err(Refusal::field("current_password", "is invalid").into());
+    }
+    let password = text(&members, "password");
+    let mut faults = Vec::new();
+    judge_password(&members, &password, &mut faults);
+    if !faults.is_empty() {
+        return Err(Refusal::fields(faults).into());
+    }
+    let command = UserCommand::ChangePassword { password: passwords.hash(password).await? };
+    let outcome = api.hub.ask::<User>(&account.email, command, api.hub.asking(&caller)).await?;
+    api.hub.seen(outcome.position).await?;
+    Ok(HttpResponse::NoContent().finish())
+}
+
+async fn public_keys(api: web::Data<Api>) -> HttpResponse {
+    HttpResponse::Ok().insert_header((header::CACHE_CONTROL, "public, max-age=300")).json(api.auth.tokens.public_keys())
+}
+
+/// An account that somebody wants to open.
+pub(super) struct Wanted {
+    email: String,
+    password: String,
+}
+
+impl Wanted {
+    /// # Errors
+    /// 422: every field that is wrong, at once.
+    pub(super) fn read(members: &Map<String, Value>) -> Result<Self, Refusal> {
+        let (tried, password) = (text(members, "email"), text(members, "password"));
+        let mut faults = Vec::new();
+        let email = normalised_email(&tried);
+        if email.is_none() {
+            faults.push(("email".into(), if tried.trim().is_empty() { "can't be blank" } else { "is invalid" }.into()));
+        }
+        judge_password(members, &password, &mut faults);
+        match email {
+            Some(email) if faults.is_empty() => Ok(Self { email, password }),
+            _ => Err(Refusal::fields(faults)),
+        }
+    }
+}
+
+type Faults = Vec<(std::borrow::Cow<'static, str>, std::borrow::Cow<'static, str>)>;
+
+fn judge_password(members: &Map<String, Value>, password: &str, faults: &mut Faults) {
+    if let Some(fault) = password_fault(password) {
+        faults.push(("password".into(), fault.into()));
+    }
+    if members.get("password_confirmation").is_some_and(|given| !given.is_null() && given.as_str() != Some(password)) {
+        faults.push(("password_confirmation".into(), "doesn't match Password".into()));
+    }
+}
+
+/// Opens an account, and waits until everybody here knows it.
+pub(super) async fn open_account(api: &Api, new: Wanted, role: Role, service: bool, by: &Principal) -> Result<Account, AskError> {
+    let Wanted { email, password } = new;
+    if api.auth.accounts.account_of(&email).is_some() {
+        return Err(Refusal::field("email", "has already been taken").into());
+    }
+    let password = api.hub.provided::<Passwords>().hash(password).await?;
+    let id = api.hub.next_id("users").await?;
+    let account = NewAccount { id, email: email.clone(), password, role, service };
+    let outcome = api.hub.ask::<User>(&email, UserCommand::SignUp(account), api.hub.asking(by)).await?;
+    api.hub.seen(outcome.position).await?;
+    api.auth.accounts.account_of(&email).ok_or_else(|| AskError::Unavailable("the account has not arrived yet".into()))
+}
+
+/// The password was right: a token and the first of a chain of refresh tokens, once it is written down.
+async fn sign_in(api: &Api, account: &Account, address: String) -> Result<(String, String), Problem> {
+    let now = api.hub.clock().now();
+    let (jti, family, secret) = (Uuid::new_v4().to_string(), Uuid::new_v4().simple().to_string(), new_secret(""));
+    let lifetime = api.auth.lifetime(account);
+    let who = account.principal(Credential::Token { jti: jti.clone(), expires: Some(now.plus(lifetime)) });
+    let signed_in = api.hub.ask::<User>(&account.email, UserCommand::SignIn { jti: jti.clone(), address }, api.hub.asking(&who));
+    match signed_in.await {
+        // Disabled, or locked a moment ago: said in the words of a wrong password.
+        Err(AskError::Refused(refusal)) if refusal.kind == RefusalKind::Unauthenticated => return Err(wrong()),
+        other => other?,
+    };
+    let access = AccessToken { jti: jti.clone(), expires: now.plus(lifetime) };
+    let issue = RefreshCommand::Issue { user: account.id.0, hash: hash_of(&secret), expires: now.plus(REFRESH_LIFETIME), access };
+    api.hub.ask::<Refresh>(&family, issue, api.hub.asking(&who)).await?;
+    let token = api.auth.tokens.issue(account, &jti, Some(&family), now, lifetime);
+    Ok((token, refresh_token(&family, &secret)))
+}
+
+fn throttle(api: &Api, address: &str, account: &str, now: Timestamp) -> Result<(), Problem> {
+    api.auth.strangers.check(account, now).map_err(too_many)?;
+    api.auth.logins.count(&format!("address {address}"), now).map_err(too_many)?;
+    api.auth.logins.count(&format!("account {account}"), now).map_err(too_many)?;
+    api.auth.long_logins.count(address, now).map_err(too_many)
+}
+
+fn too_many(wait: std::time::Duration) -> Problem {
+    Problem::too_many(wait.as_secs().max(1))
+}
+
+fn wrong() -> Problem {
+    Problem::new(StatusCode::UNAUTHORIZED, "INVALID_CREDENTIALS", "Invalid email or password")
+}
+
+fn not_created(refusal: Refusal) -> Problem {
+    let sentence = format!("User couldn't be created successfully. {refusal}");
+    Problem::from(refusal).with("status", json!({"message": sentence}))
+}
+
+fn not_created_by(error: AskError) -> Problem {
+    match error {
+        AskError::Refused(refusal) => not_created(refusal),
+        other => other.into(),
+    }
+}
+
+fn refresh_token(family: &str, secret: &str) -> String {
+    format!("tr_{family}_{secret}")
+}
+
+/// The family is a UUID of our own making: what is none finds nothing and wakes nobody.
+fn family_of(token: &str) -> Option<(String, String)> {
+    let (family, secret) = token.strip_prefix("tr_")?.split_once('_')?;
+    let family = Uuid::try_parse(family).ok().filter(|_| secret.len() == 43)?;
+    Some((family.simple().to_string(), secret.to_owned()))
+}
+
+fn add_tokens(answer: &mut Value, token: &str, refresh: String, expires_in_s: u64) {
+    answer["token"] = json!(token);
+    answer["refresh_token"] = json!(refresh);
+    answer["expires_in"] = json!(expires_in_s);
+}
+
+fn with_token(mut response: actix_web::HttpResponseBuilder, token: &str, answer: &Value) -> HttpResponse {
+    response
+        .insert_header((header::AUTHORIZATION, format!("Bearer {token}")))
+        .insert_header((header::CACHE_CONTROL, "no-store"))
+        .json(answer)
+}
+
+/// A member that is text; anything else is as good as absent.
+fn text(members: &Map<String, Value>, name: &str) -> String {
+    members.get(name).and_then(Value::as_str).unwrap_or_default().to_owned()
+}

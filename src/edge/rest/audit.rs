@@ -1,0 +1,62 @@
+//! `/audit`: who did what, newest first, and whether the chain is whole (`platform.md` section 2).
+
+use actix_web::{
+    HttpResponse,
+    web::{self, Data, ServiceConfig},
+};
+use serde_json::{Value, json};
+use trunkline_actors::accounts::{
+    audit::{self, Entry},
+    audit_log::{AuditLog, Wanted},
+    policy::permission::AUDIT_READ,
+};
+
+use crate::edge::{Api, Caller, Problem, Query};
+
+type Answer = Result<HttpResponse, Problem>;
+
+pub fn routes(api: &mut ServiceConfig) {
+    api.service(web::resource("/audit").route(web::get().to(index)))
+        .service(web::resource("/audit/verify").route(web::get().to(verify)));
+}
+
+/// `?actor=` (an id or an address) `&action=` (`login.failed`, or a family: `login.`) `&since=&limit=&cursor=`.
+async fn index(api: Data<Api>, caller: Caller, query: Query) -> Answer {
+    caller.require(AUDIT_READ)?;
+    audit::carry_over(&api.hub).await?;
+    let limit = query.number("limit", 20, 1..=100) as usize;
+    let wanted = Wanted {
+        actor: query.get("actor").map(str::to_lowercase),
+        action: query.get("action").map(str::to_owned),
+        since: query.moment("since"),
+        before: query.id("cursor").flatten(),
+    };
+    let mut entries = api.hub.projection::<AuditLog>().entries(&wanted, limit + 1);
+    let has_more = entries.len() > limit;
+    entries.truncate(limit);
+    let next = entries.last().filter(|_| has_more).map(|entry| entry.number.to_string());
+    let data: Vec<_> = entries.iter().map(shown).collect();
+    Ok(HttpResponse::Ok().json(json!({"data": data, "has_more": has_more, "next_cursor": next})))
+}
+
+async fn verify(api: Data<Api>, caller: Caller) -> Answer {
+    caller.require(AUDIT_READ)?;
+    audit::carry_over(&api.hub).await?;
+    let head = api.hub.projection::<AuditLog>().verify();
+    Ok(HttpResponse::Ok().json(json!({
+        "valid": head.broken_at.is_none(), "entries": head.number, "head": hex(&head.hash), "broken_at": head.broken_at,
+    })))
+}
+
+fn shown(entry: &Entry) -> Value {
+    let act = &entry.act;
+    let address = Some(&act.address).filter(|address| !address.is_empty());
+    json!({
+        "id": entry.number, "at": entry.at, "actor": {"id": act.actor, "name": act.actor_name}, "action": act.action,
+        "subject": act.subject, "detail": act.detail, "address": address, "hash": hex(&entry.hash),
+    })
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
