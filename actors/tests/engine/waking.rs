@@ -1,1 +1,113 @@
+//! Entities wake on the first ask, retire when nobody asks, and wake for their alarms.
 
+use std::time::Duration;
+
+use futures::future::join_all;
+use trunkline_actors::testing;
+use trunkline_persistence::MemoryJournal;
+use trunkline_protocol::limits::ENTITY_IDLE;
+
+use crate::world::*;
+
+#[tokio::test(start_paused = true)]
+async fn rings_an_alarm_when_nobody_asks() {
+    let hub = testing::hub(plan()).await;
+    ask(&hub, "a", Command::RingAfter(Duration::from_secs(30))).await.expect("asked");
+    tokio::time::sleep(Duration::from_secs(29)).await;
+    assert_eq!(hub.projection::<Tally>().inner.lock().rang, 0);
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    assert_eq!(hub.projection::<Tally>().inner.lock().rang, 1);
+    tokio::time::sleep(Duration::from_secs(60)).await;
+    assert_eq!(hub.projection::<Tally>().inner.lock().rang, 1, "once");
+}
+
+#[tokio::test(start_paused = true)]
+async fn wakes_a_retired_entity_for_its_alarm_also_after_a_restart() {
+    let journal = MemoryJournal::new();
+    let hub = testing::hub_on(plan(), journal.clone()).await;
+    ask(&hub, "a", Command::RingAfter(Duration::from_secs(3600))).await.expect("asked");
+    ask(&hub, "b", Command::RingAfter(Duration::from_secs(7200))).await.expect("asked");
+    tokio::time::sleep(Duration::from_secs(600)).await;
+    assert_eq!(hub.health().awake, 0, "a far alarm keeps nobody awake");
+    tokio::time::sleep(Duration::from_secs(3010)).await;
+    assert_eq!(hub.projection::<Tally>().inner.lock().rang, 1);
+    // Killed, and a new process comes after the second alarm's time (its clock starts anew).
+    let journal = journal.restarted();
+    let hub = testing::hub_on(plan(), journal.clone()).await;
+    tokio::time::sleep(Duration::from_secs(7201)).await;
+    hub.close().await;
+    let rang = |key: &str| {
+        let own = journal.commits().into_iter().filter(|commit| commit.entity.key() == key).flat_map(|commit| commit.turns);
+        own.flat_map(|turn| turn.facts_of::<Fact>().collect::<Vec<_>>()).filter(|fact| *fact == Ok(Fact::Rang)).count()
+    };
+    assert_eq!((rang("a"), rang("b")), (1, 1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn keeps_what_was_only_heard_while_an_alarm_is_near() {
+    let hub = testing::hub(plan()).await;
+    ask(&hub, "a", Command::RingAfter(ENTITY_IDLE + Duration::from_secs(40))).await.expect("asked");
+    ask(&hub, "b", Command::Add(1)).await.expect("asked");
+    tokio::time::sleep(ENTITY_IDLE + Duration::from_secs(30)).await;
+    assert_eq!(hub.health().awake, 1, "only the one without an alarm has retired");
+}
+
+#[tokio::test]
+async fn loses_no_ask_that_races_with_retirement() {
+    // Real threads would not make it worse: the hub is asked to retire everybody all the time.
+    let journal = MemoryJournal::new();
+    let hub = testing::hub_on(plan(), journal.clone()).await;
+    let asks = (0..40).map(|n| {
+        let hub = hub.clone();
+        tokio::spawn(async move {
+            for _ in 0..50 {
+                ask(&hub, &format!("k{}", n % 4), Command::Add(1)).await.expect("added");
+                if n % 3 == 0 {
+                    hub.retire_everybody();
+                }
+            }
+        })
+    });
+    for done in join_all(asks).await {
+        done.expect("no panic");
+    }
+    let mut sum = 0;
+    for n in 0..4 {
+        sum += total(&hub, &format!("k{n}")).await;
+    }
+    assert_eq!(sum, 2000);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn wakes_one_actor_however_many_ask_first_and_keeps_thousands_apart() {
+    let journal = MemoryJournal::new();
+    let hub = testing::hub_on(plan(), journal.clone()).await;
+    let asks = (0..9000).map(|n| {
+        let hub = hub.clone();
+        tokio::spawn(async move { ask(&hub, &format!("k{}", n % 3000), Command::Add(1)).await.expect("added").version })
+    });
+    for done in join_all(asks).await {
+        assert!(done.expect("no panic") <= 3);
+    }
+    assert_eq!(hub.health().awake, 3000);
+    hub.close().await;
+    let hub = testing::hub_on(plan(), journal.restarted()).await;
+    let totals = hub.projection::<Tally>().totals();
+    assert_eq!((totals.len(), totals.values().sum::<u64>()), (3000, 9000));
+    assert_eq!(total(&hub, "k77").await, 3);
+}
+
+#[tokio::test(start_paused = true)]
+async fn wakes_a_long_history_from_its_snapshot() {
+    let journal = MemoryJournal::new();
+    let hub = testing::hub_on(plan(), journal.clone()).await;
+    for _ in 0..600 {
+        ask(&hub, "a", Command::Add(1)).await.expect("added");
+    }
+    tokio::time::sleep(3 * ENTITY_IDLE).await;
+    assert_eq!(hub.health().awake, 0);
+    let loaded = trunkline_persistence::Journal::load(&*journal, "entity/counter/a").await.expect("loaded").expect("a snapshot");
+    assert_eq!(loaded.at, 600);
+    ask(&hub, "a", Command::Add(1)).await.expect("added");
+    assert_eq!(total(&hub, "a").await, 601);
+}
