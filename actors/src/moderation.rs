@@ -16,15 +16,18 @@ pub mod submission;
 
 use std::{future::Future, sync::Arc};
 
-use trunkline_protocol::{Call, Record, Refusal, RefusalKind, Verdict};
+use trunkline_protocol::{Call, Reason, Record, Refusal, RefusalKind, Verdict};
 
 pub use pipeline::{Desk, Pipeline, UnknownStage};
 pub use stage::Stage;
 pub use submission::Submission;
 
-use crate::{AskError, Asking, Hub, Plan};
+use crate::{
+    AskError, Asking, Hub, Plan,
+    accounts::audit::{self, Act},
+};
 
-/// The stages by default, in the order of `platform.md` section 3.
+/// Every stage of this hub, in the order of `platform.md` section 3: the default.
 pub const STAGES: [&str; 3] = [stages::Trusted::NAME, stages::IgnoreList::NAME, stages::Duplicate::NAME];
 
 /// What another wing wants done if a submission is allowed. It can be sealed, so that a held submission outlives the process.
@@ -67,7 +70,10 @@ pub async fn submit<C: Callable>(
     let pipeline = hub.provided::<Pipeline>();
     match pipeline.judge(hub, submission, &asking).await {
         Verdict::Allow | Verdict::Known(_) => call.make(hub, asking).await.map(Submitted::Made),
-        Verdict::Block(reason) => Err(blocked(&reason).into()),
+        Verdict::Block(reason) => {
+            write_down(hub, submission, &reason, &asking).await;
+            Err(blocked(&reason).into())
+        }
         Verdict::Hold(reason) => {
             let Some(desk) = pipeline.desk() else {
                 tracing::warn!(code = %reason.code, "a submission must be held, but this hub keeps no desk for cases");
@@ -79,15 +85,30 @@ pub async fn submit<C: Callable>(
     }
 }
 
+/// Every ruling stands in the audit log. What cannot be written down is blocked all the same: the ruling needs no journal, the log does.
+async fn write_down(hub: &Hub, submission: &Submission, reason: &Reason, asking: &Asking) {
+    let act = Act {
+        actor: asking.by.user.0,
+        actor_name: asking.by.email.to_string(),
+        action: "submission.blocked".to_owned(),
+        subject: submission.url.clone().unwrap_or_else(|| submission.kind.clone()),
+        detail: format!("{}: {reason}", reason.code),
+        address: String::new(),
+    };
+    if let Err(error) = audit::record(hub, act).await {
+        tracing::error!(%error, code = %reason.code, "a blocked submission could not be written into the audit log");
+    }
+}
+
 /// The code of a blocked submission.
 pub const BLOCKED: &str = "MODERATION_BLOCKED";
 
 /// 422: it stays out. The subject is the reason's code.
-fn blocked(reason: &trunkline_protocol::Reason) -> Refusal {
+fn blocked(reason: &Reason) -> Refusal {
     Refusal::new(RefusalKind::Invalid, BLOCKED, reason.sentence.clone()).about(&reason.code)
 }
 
-/// The lines of this wing: the pipeline with its stages in their configured order.
+/// The lines of this wing: the pipeline with its stages in their configured order ([`Pipeline::in_order`]).
 pub fn plan(plan: &mut Plan, pipeline: Pipeline) {
     plan.provide(Arc::new(pipeline));
 }

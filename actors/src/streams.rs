@@ -5,6 +5,7 @@
 //! - [`stream`]: a stream: its commands, facts and rules
 //! - [`board`]: the list of streams and the one JSON shape of a stream; [`wall`]: the shape that a wall reads
 //! - [`writing`]: the one road from a draft or a change to the entity that decides it; `tidying`: what the hub archives by itself
+//! - [`channel`]: dashboards; [`collaborative_channel`], [`collaboration_channel`]: the shared grid, whose happenings [`grid`] reads
 //! - [`location`], [`streamer`], [`ignore_list`]: registries: one entity each, so that uniqueness is decided in one mailbox
 //! - [`timestamp`]: moments worth finding again, one entity each
 //! - [`tally`]: how many streams a location and a streamer have
@@ -12,6 +13,10 @@
 //! - [`shelf`]: the rows of a projection, and which of them its next snapshot must write
 
 pub mod board;
+pub mod channel;
+pub mod collaboration_channel;
+pub mod collaborative_channel;
+pub mod grid;
 pub mod link;
 pub mod stream;
 mod tidying;
@@ -28,7 +33,9 @@ pub mod timestamp;
 
 use std::{sync::Arc, time::Duration};
 
-use crate::Plan;
+use trunkline_protocol::{Principal, Refusal};
+
+use crate::{Plan, accounts::presence::Presence};
 
 /// What a deployment may say of livestreams.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -72,5 +79,18 @@ pub fn plan(plan: &mut Plan, config: StreamsConfig, owners: Arc<dyn board::Owner
     if let Some(after) = config.auto_archive {
         plan.every("archive forgotten streams", tidying::EVERY, move |hub| Box::pin(tidying::archive_forgotten(hub, after)));
     }
+    // Presence is provided by the wing whose channels keep it: a hub without a grid needs none.
+    Presence::plan(plan);
+    plan.channel(channel::StreamsChannel::new(Arc::clone(&board)));
+    plan.channel(collaborative_channel::CollaborativeStreamsChannel::new(Arc::clone(&board)));
+    plan.channel(collaboration_channel::CollaborationChannel::new(Arc::clone(&board)));
     Wing { board, ignore_lists }
 }
+
+/// The grid is for people and bots who are signed in; the public may only watch dashboards (`streams.md` C20).
+fn signed_in(who: &Principal) -> Result<(), Refusal> {
+    if who.is_anonymous() { Err(Refusal::unauthenticated()) } else { Ok(()) }
+}
+
+#[cfg(test)]
+mod tests;

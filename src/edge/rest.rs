@@ -8,6 +8,7 @@ pub mod ignore_lists;
 mod listing;
 pub mod locations;
 pub mod streamers;
+pub mod streams;
 pub mod timestamps;
 pub mod users;
 
@@ -45,6 +46,7 @@ pub fn routes(api: web::Data<Api>) -> impl FnOnce(&mut ServiceConfig) + Clone {
     move |root: &mut ServiceConfig| {
         root.app_data(api);
         health::routes(root);
+        streams::wall_routes(root);
         accounts::root_routes(root);
         root.service(web::scope("/api/v1").configure(resources));
         root.default_service(web::to(nothing_here));
@@ -53,6 +55,7 @@ pub fn routes(api: web::Data<Api>) -> impl FnOnce(&mut ServiceConfig) + Clone {
 
 /// The table: each line is a resource, mounted under `/api/v1`.
 fn resources(api: &mut ServiceConfig) {
+    streams::routes(api);
     accounts::routes(api);
     users::routes(api);
     api_keys::routes(api);

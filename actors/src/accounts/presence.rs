@@ -20,7 +20,7 @@ use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
 use trunkline_protocol::{EntityId, Notice, Principal, Record, Timestamp, Topic, UserId, codec};
 
-use self::roster::{Departure, Place, Roster, Told};
+use self::roster::{Place, Roster, Told};
 use crate::{Hub, Plan};
 
 /// How often lists that had to wait are looked at; well below [`roster::LIST_EVERY`], so that they wait no longer than they must.
@@ -75,10 +75,18 @@ impl Presence {
         self.change(hub, topic, |roster, now| roster.active(place, who, now));
     }
     /// A place is given up.
-    pub fn leave(&self, hub: &Hub, topic: &Topic, place: &Place) -> Departure {
-        let mut departure = Departure::Unknown;
-        self.change(hub, topic, |roster, _| departure = roster.leave(place));
-        departure
+    pub fn leave(&self, hub: &Hub, topic: &Topic, place: &Place) {
+        self.change(hub, topic, |roster, _| roster.leave(place));
+    }
+    /// Whether the connection of this place has another one on the topic: its tab is not gone yet.
+    #[must_use]
+    pub fn has_another(&self, topic: &Topic, place: &Place) -> bool {
+        self.topics.lock().get(topic).is_some_and(|roster| roster.has_another(place))
+    }
+    /// The name under which a user is present on a topic; `None` where they are not.
+    #[must_use]
+    pub fn name(&self, topic: &Topic, user: UserId) -> Option<String> {
+        self.topics.lock().get(topic)?.name(user).map(str::to_owned)
     }
     /// How many places are taken and by how many users, over all topics; for metrics.
     #[must_use]

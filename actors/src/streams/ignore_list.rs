@@ -4,6 +4,7 @@
 
 mod entry;
 mod ignore_lists;
+mod ignored;
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -230,3 +231,6 @@ pub async fn remove_all(hub: &Hub, asking: &Asking, ids: &[u64]) -> Result<(usiz
     }
     Ok((removed, position))
 }
+
+#[cfg(test)]
+mod tests;

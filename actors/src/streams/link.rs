@@ -65,11 +65,18 @@ impl Link {
     #[must_use]
     pub fn user_name(&self) -> Option<&str> {
         let start = self.canonical.find(['/', '?'])?;
-        let path = self.canonical[start..].split('?').next()?;
+        let (path, query) = self.canonical[start..].split_once('?').unwrap_or((&self.canonical[start..], ""));
         let mut parts = path.split('/').filter(|part| !part.is_empty());
-        let first = parts.next()?;
-        let name = match self.platform()? {
+        let platform = self.platform()?;
+        let Some(first) = parts.next() else {
+            // The player's own address: `player.twitch.tv/?channel=<name>`.
+            let channel = query.split('&').find_map(|pair| pair.strip_prefix("channel="));
+            return channel.filter(|name| platform == PlatformKey::Twitch && !name.is_empty());
+        };
+        let name = match platform {
+            PlatformKey::Twitch if TWITCH_FRAMES.contains(&first) => parts.next()?,
             PlatformKey::Twitch if !TWITCH_PAGES.contains(&first) => first,
+            PlatformKey::Instagram if first == "stories" => parts.next()?,
             PlatformKey::Kick if !KICK_PAGES.contains(&first) => first,
             PlatformKey::Instagram if !INSTAGRAM_PAGES.contains(&first) => first,
             PlatformKey::Facebook if !FACEBOOK_PAGES.contains(&first) && !first.ends_with(".php") => first,
@@ -90,9 +97,11 @@ impl fmt::Display for Link {
 }
 
 // First words of a path that are pages of the platform and nobody's name.
-const TWITCH_PAGES: [&str; 8] = ["videos", "directory", "popout", "embed", "p", "settings", "search", "downloads"];
+const TWITCH_PAGES: [&str; 8] = ["videos", "directory", "clip", "embed", "p", "settings", "search", "downloads"];
+// Pages of the platform that show somebody's: the name follows.
+const TWITCH_FRAMES: [&str; 3] = ["popout", "moderator", "u"];
 const KICK_PAGES: [&str; 5] = ["video", "videos", "categories", "category", "browse"];
-const INSTAGRAM_PAGES: [&str; 6] = ["p", "reel", "reels", "tv", "explore", "stories"];
+const INSTAGRAM_PAGES: [&str; 5] = ["p", "reel", "reels", "tv", "explore"];
 const FACEBOOK_PAGES: [&str; 9] = ["watch", "videos", "groups", "events", "live", "share", "reel", "gaming", "story"];
 
 /// The platform that a host (lower case) belongs to.
@@ -214,6 +223,10 @@ mod tests {
         for (link, platform, name) in [
             ("https://www.twitch.tv/metrolens", Some(PlatformKey::Twitch), Some("metrolens")),
             ("https://www.twitch.tv/videos/123", Some(PlatformKey::Twitch), None),
+            ("https://www.twitch.tv/popout/metrolens/chat", Some(PlatformKey::Twitch), Some("metrolens")),
+            ("https://player.twitch.tv/?parent=x&channel=metrolens", Some(PlatformKey::Twitch), Some("metrolens")),
+            ("https://kick.com/?channel=metrolens", Some(PlatformKey::Kick), None),
+            ("https://www.instagram.com/stories/openangle/1", Some(PlatformKey::Instagram), Some("openangle")),
             ("https://www.tiktok.com/@valleyangle_tv/live", Some(PlatformKey::TikTok), Some("valleyangle_tv")),
             ("https://www.youtube.com/watch?v=mLh", Some(PlatformKey::YouTube), None),
             ("https://www.youtube.com/@somebody/live", Some(PlatformKey::YouTube), Some("somebody")),

@@ -233,3 +233,6 @@ pub fn not_found() -> Refusal {
 fn not_recognized() -> Refusal {
     Refusal::field("location", "validation failed: City is not a recognized city. Please contact an admin to add it.")
 }
+
+#[cfg(test)]
+mod tests;

@@ -2,7 +2,6 @@
 //!
 //! Streams ask [`resolve`]; the edge asks [`create`], [`change`], [`remove`] and reads [`Streamers`].
 
-mod link;
 mod profile;
 mod streamers;
 
@@ -12,10 +11,10 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use smallvec::SmallVec;
 use trunkline_protocol::{CommandId, Position, Record, Refusal, codec::kinds};
 
-pub use link::{LinkUser, platform_of_host, user_in_link};
 pub use profile::{Account, AccountWish, Profile, ProfileChange, handle, profile_url};
 pub use streamers::{StreamerRow, Streamers};
 
+use super::link::Link;
 use crate::{
     AskError, Asking, Decision, Entity, Hub, NoNotice, Written,
     accounts::policy::permission::{STREAMERS_DELETE, STREAMERS_WRITE, STREAMS_WRITE},
@@ -294,15 +293,16 @@ impl Mention {
     #[must_use]
     pub fn of(source: &str, link: &str, platform: Option<&str>, posted_by: Option<&str>) -> Option<Self> {
         let source = source.trim();
-        let in_link = user_in_link(link);
+        let link = Link::read(link).ok();
+        let in_link = link.as_ref().and_then(Link::user_name);
         let named = !source.is_empty() && !PLACES.contains(&source.to_lowercase().as_str());
-        let name = if named { source.to_owned() } else { in_link.as_ref()?.username.clone() };
-        let platform = platform.map(str::to_lowercase).or_else(|| in_link.as_ref().map(|user| user.platform.to_owned()));
-        let username = in_link.map_or_else(|| handle(&name), |user| user.username);
+        let name = if named { source } else { in_link? };
+        let platform = platform.map(str::to_lowercase).or_else(|| Some(link.as_ref()?.platform()?.key().to_owned()));
+        let username = handle(in_link.unwrap_or(name));
         let plain =
             (1..=profile::USERNAME_CHARS_MAX).contains(&username.chars().count()) && !username.contains(char::is_whitespace);
         let account = platform.filter(|platform| plain && profile::is_platform(platform)).map(|platform| (platform, username));
-        Some(Self { name, account, posted_by: posted_by.map(str::to_owned) })
+        Some(Self { name: name.to_owned(), account, posted_by: posted_by.map(str::to_owned) })
     }
 }
 
@@ -355,3 +355,6 @@ pub async fn change(hub: &Hub, asking: Asking, id: u64, change: ProfileChange) -
 pub async fn remove(hub: &Hub, asking: Asking, id: u64) -> Result<Position, AskError> {
     Ok(hub.ask::<StreamerRegistry>(ALL, StreamerCommand::Remove { id }, asking).await?.position)
 }
+
+#[cfg(test)]
+mod tests;

@@ -180,3 +180,6 @@ fn known<'a>(hub: &Hub, ties: impl IntoIterator<Item = &'a TieWish>) -> Result<(
         None => Ok(()),
     }
 }
+
+#[cfg(test)]
+mod tests;

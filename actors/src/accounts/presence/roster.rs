@@ -47,17 +47,6 @@ pub struct Told {
     pub left: Vec<UserId>,
 }
 
-/// What a departure meant.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Departure {
-    /// The place was not known.
-    Unknown,
-    /// The connection has another place here.
-    Place,
-    /// It was the connection's last place here.
-    Connection,
-}
-
 #[derive(Debug)]
 struct Stay {
     user: UserId,
@@ -98,20 +87,28 @@ impl Roster {
         self.act(who.user, now);
     }
     /// A place is given up.
-    pub fn leave(&mut self, place: &Place) -> Departure {
-        if !self.remove(place) {
-            return Departure::Unknown;
+    pub fn leave(&mut self, place: &Place) {
+        let Some(stay) = self.places.remove(place) else { return };
+        if let Some(person) = self.people.get_mut(&stay.user) {
+            person.places -= 1;
+            if person.places == 0 {
+                self.people.remove(&stay.user);
+                self.stale = true;
+            }
         }
-        let from = (place.0, Arc::from(""));
-        let another = self.places.range(from..).next().is_some_and(|((connection, _), _)| *connection == place.0);
-        if another { Departure::Place } else { Departure::Connection }
+    }
+    /// Whether the connection of this place has another one here.
+    #[must_use]
+    pub fn has_another(&self, place: &Place) -> bool {
+        let from: Place = (place.0, "".into());
+        self.places.range(from..).take_while(|(other, _)| other.0 == place.0).any(|(other, _)| other != place)
     }
     /// Drops the places that gave no sign of life, and notices who became inactive. Worth doing once a second.
     pub fn sweep(&mut self, now: Timestamp) {
         let lapsed: Vec<Place> =
             self.places.iter().filter(|(_, stay)| now.since(stay.seen) >= PRESENCE).map(|(place, _)| place.clone()).collect();
         for place in &lapsed {
-            self.remove(place);
+            self.leave(place);
         }
         if !self.stale {
             self.stale = self.people.iter().any(|(user, person)| self.told.get(user) != Some(&person.inactive(now)));
@@ -139,6 +136,11 @@ impl Roster {
         self.told_at = Some(now);
         self.stale = false;
         Some(Told { users, total, joined, left })
+    }
+    /// The name under which a user is shown.
+    #[must_use]
+    pub fn name(&self, user: UserId) -> Option<&str> {
+        self.people.get(&user).map(|person| &*person.name)
     }
     /// Nobody is here, and nobody is left who could be told so.
     #[must_use]
@@ -170,17 +172,6 @@ impl Roster {
         if self.told.get(&user) == Some(&true) {
             self.stale = true;
         }
-    }
-    fn remove(&mut self, place: &Place) -> bool {
-        let Some(stay) = self.places.remove(place) else { return false };
-        if let Some(person) = self.people.get_mut(&stay.user) {
-            person.places -= 1;
-            if person.places == 0 {
-                self.people.remove(&stay.user);
-                self.stale = true;
-            }
-        }
-        true
     }
 }
 
@@ -234,12 +225,13 @@ mod tests {
         let told = roster.tell(at(0)).expect("three arrivals");
         assert_eq!(names(&told), ["bo", "ana"], "by id, one each");
         assert_eq!(told.joined.len(), 2);
-        assert_eq!(roster.leave(&tab(1)), Departure::Connection);
+        roster.leave(&tab(1));
         assert_eq!(roster.tell(at(1)), None, "her other tab is open: nothing changed");
-        assert_eq!(roster.leave(&tab(2)), Departure::Connection);
+        roster.leave(&tab(2));
         let told = roster.tell(at(2)).expect("she is gone");
         assert_eq!((names(&told), &*told.left), (vec!["bo"], &[UserId(2)][..]));
-        assert_eq!(roster.leave(&tab(2)), Departure::Unknown);
+        roster.leave(&tab(2));
+        assert_eq!(roster.counts(), (1, 1), "leaving twice is leaving once");
     }
 
     #[test]
@@ -300,8 +292,9 @@ mod tests {
         roster.arrive(tab(1), &ana, at(0));
         roster.arrive(spaced.clone(), &ana, at(0));
         roster.arrive(tab(2), &ana, at(0));
-        assert_eq!(roster.leave(&tab(1)), Departure::Place);
-        assert_eq!(roster.leave(&spaced), Departure::Connection);
+        assert!(roster.has_another(&tab(1)) && !roster.has_another(&tab(2)));
+        roster.leave(&tab(1));
+        assert!(!roster.has_another(&spaced) && roster.has_another(&tab(1)));
     }
 
     #[test]

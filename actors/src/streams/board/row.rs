@@ -38,12 +38,6 @@ impl StreamRow {
     pub fn version(&self) -> u64 {
         self.kept.stream.version
     }
-    /// How long it has been, or was, live: seconds from its start to its end, or to now (4.8.3).
-    #[must_use]
-    pub fn duration_s(&self, now: trunkline_protocol::Timestamp) -> u64 {
-        let stream = self.stream();
-        stream.started_at.map_or(0, |started| stream.ended_at.unwrap_or(now).since(started).as_secs())
-    }
 
     /// Writes every member into a map that may hold others too.
     ///

@@ -9,13 +9,12 @@ use parking_lot::RwLock;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 use trunkline_persistence::Piece;
-use trunkline_protocol::{CodecError, Commit, Reason, Record, Timestamp, codec::kinds};
+use trunkline_protocol::{CodecError, Commit, Record, Timestamp, codec::kinds};
 
 use super::{Entry, IgnoreFact, IgnoreRegistry, ListType};
 use crate::{
     Entity as _, Projection,
-    moderation::{Submission, stages::Ignored},
-    streams::{shelf::Shelf, streamer::user_in_link},
+    streams::{link::Link, shelf::Shelf, stream::PlatformKey},
 };
 
 /// An entry as it is shown.
@@ -78,7 +77,6 @@ struct Shown {
     rows: Shelf<IgnoreRow>,
     /// What is looked for → the entry. Addresses by their canonical spelling, all others by their value.
     index: HashMap<(ListType, String), u64>,
-    version: u64,
 }
 
 impl IgnoreLists {
@@ -130,9 +128,9 @@ impl IgnoreLists {
                 return found;
             }
         }
-        let owner = url.and_then(user_in_link).filter(|user| user.platform == "twitch").map(|user| user.username);
-        let people = [suspect.source, suspect.posted_by].into_iter().flatten().map(name).filter(|name| !name.is_empty());
-        for person in owner.into_iter().chain(people) {
+        let link = url.and_then(|url| Link::read(url).ok()).filter(|link| link.platform() == Some(PlatformKey::Twitch));
+        let people = [link.as_ref().and_then(Link::user_name), suspect.source, suspect.posted_by];
+        for person in people.into_iter().flatten().map(name).filter(|name| !name.is_empty()) {
             let found = shown.find(ListType::TwitchUser, person);
             if found.is_some() {
                 return found;
@@ -141,29 +139,6 @@ impl IgnoreLists {
         let posted_by = suspect.posted_by.map(name)?;
         let plain = posted_by.split_once('#').map(|(name, _)| name.to_owned());
         shown.find(ListType::DiscordUser, posted_by).or_else(|| shown.find(ListType::DiscordUser, plain?))
-    }
-    /// Grows with every change; the same number, the same list.
-    #[must_use]
-    pub fn version(&self) -> u64 {
-        self.shown.read().version
-    }
-}
-
-impl Ignored for IgnoreLists {
-    fn listed(&self, submission: &Submission) -> Option<Reason> {
-        let suspect = Suspect {
-            url: submission.url.as_deref(),
-            source: submission.source.as_deref(),
-            posted_by: submission.author.as_deref(),
-        };
-        let listed = Self::listed(self, &suspect)?;
-        let (code, what) = match listed.list_type {
-            ListType::TwitchUser => ("IGNORED_TWITCH_USER", "The Twitch user"),
-            ListType::DiscordUser => ("IGNORED_DISCORD_USER", "The Discord user"),
-            ListType::Url => ("IGNORED_URL", "The address"),
-            ListType::Domain => ("IGNORED_DOMAIN", "The domain"),
-        };
-        Some(Reason::new(code, format!("{what} {} is on the ignore list", listed.value)))
     }
 }
 
@@ -259,7 +234,6 @@ impl Projection for IgnoreLists {
                 shown.take(fact?, commit.at);
             }
         }
-        shown.version = commit.position;
         Ok(())
     }
     fn changed(&self) -> Vec<Piece> {
@@ -268,7 +242,7 @@ impl Projection for IgnoreLists {
     fn restore(&self, pieces: Vec<(Vec<u8>, Bytes)>) -> Result<(), CodecError> {
         let rows = Shelf::<IgnoreRow>::restored(&pieces)?;
         let index = rows.iter().map(|row| (Shown::key(&row.entry), row.id)).collect();
-        *self.shown.write() = Shown { rows, index, version: 0 };
+        *self.shown.write() = Shown { rows, index };
         Ok(())
     }
 }

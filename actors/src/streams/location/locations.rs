@@ -7,7 +7,7 @@ use parking_lot::RwLock;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 use trunkline_persistence::Piece;
-use trunkline_protocol::{CodecError, Commit, Notice, Record, Timestamp, codec::kinds};
+use trunkline_protocol::{CodecError, Commit, Record, Timestamp, codec::kinds};
 
 use super::{LocationFact, Place, place::degrees};
 use crate::{Entity as _, Projection, streams::shelf::Shelf};
@@ -109,8 +109,6 @@ pub struct Locations {
 struct Shown {
     rows: Shelf<LocationRow>,
     names: HashMap<String, u64>,
-    /// Counts the commits folded: an `ETag` for the lists.
-    version: u64,
 }
 
 impl Locations {
@@ -133,11 +131,6 @@ impl Locations {
             (row.place.city.to_lowercase(), row.place.state_province.as_deref().map(str::to_lowercase), row.id)
         });
         rows
-    }
-    /// Grows with every change; the same number, the same list.
-    #[must_use]
-    pub fn version(&self) -> u64 {
-        self.shown.read().version
     }
 }
 
@@ -182,17 +175,15 @@ impl Projection for Locations {
                 shown.take(fact?, commit.at);
             }
         }
-        shown.version = commit.position;
         Ok(())
     }
-    fn hear(&self, _notice: &Notice) {}
     fn changed(&self) -> Vec<Piece> {
         self.shown.write().rows.changed()
     }
     fn restore(&self, pieces: Vec<(Vec<u8>, Bytes)>) -> Result<(), CodecError> {
         let rows = Shelf::<LocationRow>::restored(&pieces)?;
         let names = rows.iter().map(|row| (row.place.normalized_name(), row.id)).collect();
-        *self.shown.write() = Shown { rows, names, version: 0 };
+        *self.shown.write() = Shown { rows, names };
         Ok(())
     }
 }

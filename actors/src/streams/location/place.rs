@@ -8,8 +8,8 @@ use trunkline_protocol::Refusal;
 
 use crate::streams::given::{self, Given};
 
-/// The longest name of a city, state, region or country.
-const NAME_CHARS_MAX: usize = 100;
+/// The longest name of a city, state, region or country: that of a stream's own fields.
+const NAME_CHARS_MAX: usize = 255;
 type Complaints = Vec<(Cow<'static, str>, Cow<'static, str>)>;
 
 /// A coordinate in millionths of a degree: six digits, exactly.

@@ -76,7 +76,6 @@ struct Shown {
     rows: Shelf<StreamerRow>,
     names: HashMap<String, u64>,
     accounts: Accounts,
-    version: u64,
 }
 
 impl Streamers {
@@ -113,11 +112,6 @@ impl Streamers {
         let mut rows: Vec<_> = self.shown.read().rows.iter().filter(|row| passes(row)).cloned().collect();
         rows.sort_by_cached_key(|row| (row.profile.name.to_lowercase(), row.id));
         rows
-    }
-    /// Grows with every change; the same number, the same list.
-    #[must_use]
-    pub fn version(&self) -> u64 {
-        self.shown.read().version
     }
 }
 
@@ -172,7 +166,6 @@ impl Projection for Streamers {
                 shown.take(fact?, commit.at);
             }
         }
-        shown.version = commit.position;
         Ok(())
     }
     fn changed(&self) -> Vec<Piece> {
