@@ -64,10 +64,13 @@ struct Pages {
     failing_reads: usize,
     failing_saves: usize,
     /// While paused: what was asked and is not yet durable.
-    unsynced: Option<Vec<(NewCommit, oneshot::Sender<Result<Appended, AppendError>>)>>,
+    unsynced: Option<Vec<Unsynced>>,
     appended: u64,
     closed: bool,
 }
+
+/// An append that is asked for and not yet durable, and whom to answer.
+type Unsynced = (NewCommit, oneshot::Sender<Result<Appended, AppendError>>);
 
 #[derive(Clone, Default)]
 struct Stored {
