@@ -9,6 +9,7 @@
 //! - [`accounts`]: wing: who is here and what they may do
 //! - [`streams`]: wing: livestreams, and the people and places around them
 //! - [`moderation`]: wing: what may come in
+//! - [`system`]: wing: the hub seen from outside
 #![deny(missing_docs)]
 
 pub mod accounts;
@@ -16,9 +17,10 @@ pub mod engine;
 pub mod hub;
 pub mod moderation;
 pub mod plan;
-pub mod wings;
 pub mod streams;
+pub mod system;
 pub mod testing;
+pub mod wings;
 
 pub use engine::{
     AskError,

@@ -15,7 +15,7 @@ use serde::Serialize;
 use serde_json::Value;
 use trunkline_protocol::Timestamp;
 
-use crate::{Hub, Plan, engine::supervisor::report::Supervision};
+use crate::{Hub, Plan, Supervision};
 use channel::SystemChannel;
 
 /// How often watchers are told.

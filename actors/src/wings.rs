@@ -9,6 +9,7 @@ use crate::{
         stages::{Duplicate, IgnoreList, Trusted},
     },
     streams::{self, StreamsConfig},
+    system,
 };
 
 /// What the wings are told by whoever opens a hub of all of them.
@@ -29,5 +30,6 @@ pub fn plan(config: &WingsConfig) -> Plan {
     // Flood, rules and classifier take their places after these (`platform.md` section 3).
     let pipeline = Pipeline::new().stage(Trusted).stage(IgnoreList(known.ignore_lists)).stage(Duplicate(known.board));
     moderation::plan(&mut plan, pipeline);
+    system::plan(&mut plan);
     plan
 }
