@@ -93,4 +93,6 @@ fn signed_in(who: &Principal) -> Result<(), Refusal> {
 }
 
 #[cfg(test)]
+mod feed_tests;
+#[cfg(test)]
 mod tests;

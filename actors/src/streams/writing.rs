@@ -65,9 +65,15 @@ impl Callable for AddStream {
 /// 403; 422 `MODERATION_BLOCKED` and by 4.4; what [`Hub::ask`] may answer.
 pub async fn submit(hub: &Hub, draft: Draft, asking: Asking) -> Result<Submitted<Added>, AskError> {
     rules::may_add(&asking.by)?;
+    let submission = submission(&draft);
+    moderation::submit(hub, &submission, AddStream(draft), asking).await
+}
+
+/// The draft as moderation judges it.
+pub(super) fn submission(draft: &Draft) -> Submission {
     let text = |field| draft.changes.text(field).map(str::to_owned);
     let words = [text(StreamField::Title), text(StreamField::Notes)];
-    let submission = Submission {
+    Submission {
         kind: Stream::SUBMISSION.to_owned(),
         url: Some(draft.link.as_str().to_owned()),
         canonical: Some(draft.link.canonical().to_owned()),
@@ -75,8 +81,7 @@ pub async fn submit(hub: &Hub, draft: Draft, asking: Asking) -> Result<Submitted
         sha256: None,
         source: text(StreamField::Source),
         author: text(StreamField::PostedBy),
-    };
-    moderation::submit(hub, &submission, AddStream(draft), asking).await
+    }
 }
 
 /// Adds a stream, or answers with the active one of this link, or of this submitter's own id for it (`streams.md` 4.3).
