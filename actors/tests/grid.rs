@@ -4,5 +4,6 @@ mod grid {
     pub mod dashboards;
     pub mod editors;
     pub mod hall;
+    pub mod operators;
     pub mod presence;
 }

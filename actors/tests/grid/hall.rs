@@ -17,6 +17,7 @@ use trunkline_actors::{
         board::{Board, NoOwners},
         stream::{Changes, Draft, Stream, StreamCommand, StreamFact},
     },
+    system,
     testing::MOMENT,
 };
 use trunkline_persistence::MemoryJournal;
@@ -53,6 +54,7 @@ impl Hall {
         let mut plan = Plan::new();
         let config = StreamsConfig { auto_archive: None, ..StreamsConfig::default() };
         streams::plan(&mut plan, config, Arc::new(NoOwners));
+        system::plan(&mut plan);
         let config = HubConfig { clock: Clock::starting_at(MOMENT), ..HubConfig::default() };
         let hub = Hub::open(plan, journal.clone(), config).await.expect("the hub opens");
         let recorder = Arc::new(Recorder::default());
