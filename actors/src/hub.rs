@@ -166,7 +166,7 @@ impl Hub {
         let mut wish = Box::new(Wish::<E> { command, asking, reply: Some(reply), permit: None });
         for _ in 0..LOOKUPS_MAX {
             if !house.is_open() {
-                return Err(AskError::Unavailable("the hub is closing".into()));
+                return Err(AskError::Unavailable(house.failed().unwrap_or_else(|| "the hub is closing".into())));
             }
             let mailbox = match house.directory.awake::<E>(id) {
                 Some(mailbox) => mailbox,

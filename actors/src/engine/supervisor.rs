@@ -122,7 +122,10 @@ impl Supervisor {
         if state.restarts.len() > self.policy.restarts_max {
             let cause = format!("{} died too often: {cause}", state.children[place].child.id);
             if self.root {
+                // It stays, and so do the others: ending it would kill entities in the middle of an append. Nothing more is taken, and
+                // whoever runs the process ends it in order.
                 house.fail(&cause);
+                return Ok(());
             }
             return Err(cause.into());
         }

@@ -191,3 +191,29 @@ async fn gives_every_integer_once_and_never_again() {
     let hub = testing::hub_on(plan(), journal.restarted()).await;
     assert!(hub.next_id("streams").await.expect("an id") > 1000);
 }
+
+#[tokio::test(start_paused = true)]
+async fn says_deadline_when_the_disk_hangs_and_does_a_retried_wish_once() {
+    let journal = MemoryJournal::new();
+    let hub = testing::hub_on(plan(), journal.clone()).await;
+    ask(&hub, "a", Command::Add(1)).await.expect("added");
+    journal.pause();
+    let asking = house(&hub);
+    let first = hub.ask::<Counter>("a", Command::Add(5), asking.clone()).await;
+    assert!(matches!(first, Err(AskError::Deadline)));
+    let retries: Vec<_> = (0..3)
+        .map(|_| {
+            let (hub, asking) = (hub.clone(), asking.clone());
+            tokio::spawn(async move { hub.ask::<Counter>("a", Command::Add(5), asking).await })
+        })
+        .collect();
+    tokio::time::sleep(std::time::Duration::from_secs(1)).await;
+    // Nobody waits for this one any longer when it could be decided: it is not.
+    let given_up = tokio::time::timeout(std::time::Duration::from_secs(1), ask(&hub, "a", Command::Add(100))).await;
+    assert!(given_up.is_err());
+    journal.sync();
+    for retry in join_all(retries).await {
+        assert!(retry.expect("no panic").expect("answered").replayed);
+    }
+    assert_eq!(total(&hub, "a").await, 6);
+}

@@ -107,17 +107,10 @@ pub(crate) fn tree(house: &House) -> Supervision {
         let awake = children.iter().filter(|child| child.state == ActorState::Awake).count();
         supervisors.push(SupervisorReport { kind: (*supervisor).to_owned(), awake, children });
     }
-    let mut kinds: HashMap<&str, Vec<ActorReport>> = HashMap::new();
+    let mut kinds: HashMap<&str, Vec<(usize, &str)>> = HashMap::new();
     let residents = house.directory.residents();
     for resident in &residents {
-        let (kind, id) = (resident.id().kind(), resident.id().key());
-        let report = ActorReport {
-            id: id.to_owned(),
-            state: ActorState::Awake,
-            mailbox: resident.waiting(),
-            restarts: restarts_of(kind, id),
-        };
-        kinds.entry(kind).or_default().push(report);
+        kinds.entry(resident.id().kind()).or_default().push((resident.waiting(), resident.id().key()));
     }
     let mut resting: HashMap<String, Vec<ActorReport>> = HashMap::new();
     for (id, left) in house.directory.resting() {
@@ -134,10 +127,16 @@ pub(crate) fn tree(house: &House) -> Supervision {
     for name in names {
         let mut awake = kinds.remove(name).unwrap_or_default();
         let count = awake.len();
-        awake.sort_by(|one, other| other.mailbox.cmp(&one.mailbox).then_with(|| one.id.cmp(&other.id)));
+        // The busiest first.
+        awake.sort_by(|(one, id), (other, other_id)| other.cmp(one).then_with(|| id.cmp(other_id)));
         awake.truncate(LISTED_MAX);
         let mut children = resting.remove(name).unwrap_or_default();
-        children.append(&mut awake);
+        children.extend(awake.into_iter().map(|(mailbox, id)| ActorReport {
+            id: id.to_owned(),
+            state: ActorState::Awake,
+            mailbox,
+            restarts: restarts_of(name, id),
+        }));
         supervisors.push(SupervisorReport { kind: name.to_owned(), awake: count, children });
     }
     Supervision { failed: house.failed(), restarts: house.history.total(), supervisors, history }
