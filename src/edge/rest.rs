@@ -4,6 +4,7 @@ pub mod accounts;
 pub mod api_keys;
 pub mod audit;
 pub mod health;
+pub mod metrics;
 pub mod ignore_lists;
 mod listing;
 pub mod locations;
@@ -48,6 +49,7 @@ pub fn routes(api: web::Data<Api>) -> impl FnOnce(&mut ServiceConfig) + Clone {
         health::routes(root);
         streams::wall_routes(root);
         accounts::root_routes(root);
+        metrics::routes(root);
         root.service(web::scope("/api/v1").configure(resources));
         root.default_service(web::to(nothing_here));
     }

@@ -1,9 +1,12 @@
 //! The numbers behind `/metrics` (`streams.md` 7.4). Counting costs an atomic add; text is made only when it is asked for.
 
-use std::{fmt, time::Duration};
+use std::{
+    fmt::{self, Write as _},
+    time::Duration,
+};
 
 use prometheus::{
-    Encoder as _, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, Opts, Registry, TextEncoder, core::Collector,
+    Encoder as _, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, Opts, Registry, TextEncoder, core::Collector,
 };
 
 /// Every number of one running hub. Each has its own registry, so that two hubs in one process do not add up.
@@ -11,36 +14,8 @@ pub struct Metrics {
     registry: Registry,
     requests: IntCounterVec,
     request_seconds: HistogramVec,
-    /// Open sockets on `/cable`.
-    pub active_connections: IntGauge,
-    /// Confirmed subscriptions.
-    pub subscriptions: IntGauge,
-    /// Broadcasts handed to a core, counted once for each core.
-    pub broadcasts: IntCounter,
-    /// Frames written to (or queued for) clients.
-    pub deliveries: IntCounter,
-    /// Frames that were not delivered: conflated, or their reader was cut off.
-    pub dropped_frames: IntCounter,
-    /// Readers that were cut off because they read too slowly.
-    pub slow_readers: IntCounter,
     /// Requests answered 429.
     pub rate_limited: IntCounter,
-    /// Cells being edited.
-    pub locks: IntGauge,
-    /// People present on the grid.
-    pub presence: IntGauge,
-    /// Streams that are not archived.
-    pub streams: IntGauge,
-    /// Commits in the journal since it was opened.
-    pub journal_commits: IntGauge,
-    /// fdatasync calls since it was opened.
-    pub journal_barriers: IntGauge,
-    /// Appends waiting for the committer.
-    pub journal_queued: IntGauge,
-    /// The last batch, in microseconds.
-    pub journal_batch_us: IntGauge,
-    /// Bytes on disk.
-    pub journal_bytes: IntGauge,
 }
 
 impl fmt::Debug for Metrics {
@@ -69,7 +44,6 @@ impl Metrics {
             number
         }
         let counter = |name: &str, help: &str| kept(&registry, IntCounter::new(format!("trunkline_{name}"), help));
-        let gauge = |name: &str, help: &str| kept(&registry, IntGauge::new(format!("trunkline_{name}"), help));
         Self {
             requests: kept(
                 &registry,
@@ -86,21 +60,7 @@ impl Metrics {
                     &["method", "endpoint"],
                 ),
             ),
-            active_connections: gauge("active_connections", "Open sockets on /cable."),
-            subscriptions: gauge("subscriptions", "Confirmed subscriptions."),
-            broadcasts: counter("broadcasts_total", "Broadcasts handed to a core of the edge."),
-            deliveries: counter("deliveries_total", "Frames written to or queued for clients."),
-            dropped_frames: counter("dropped_frames_total", "Frames conflated or lost with a reader that was cut off."),
-            slow_readers: counter("slow_readers_total", "Readers cut off because they read too slowly."),
             rate_limited: counter("rate_limited_total", "Requests answered 429."),
-            locks: gauge("locks", "Cells being edited."),
-            presence: gauge("presence", "People present on the grid."),
-            streams: gauge("streams", "Streams that are not archived."),
-            journal_commits: gauge("journal_commits", "Commits appended since the journal was opened."),
-            journal_barriers: gauge("journal_barriers", "Barriers (fdatasync) since the journal was opened."),
-            journal_queued: gauge("journal_queued", "Appends waiting for the committer."),
-            journal_batch_us: gauge("journal_last_batch_microseconds", "How long the last batch took."),
-            journal_bytes: gauge("journal_bytes", "Bytes of the journal on disk."),
             registry,
         }
     }
@@ -111,14 +71,42 @@ impl Metrics {
         self.requests.with_label_values(&[method, endpoint, status]).inc();
         self.request_seconds.with_label_values(&[method, endpoint]).observe(took.as_secs_f64());
     }
-    /// The text form, `text/plain; version=0.0.4`.
+    /// The text form, `text/plain; version=0.0.4`, with what others count and this one only samples.
     #[must_use]
-    pub fn text(&self) -> String {
+    pub fn text(&self, samples: &[Sample]) -> String {
         let mut text = Vec::new();
         if let Err(error) = TextEncoder::new().encode(&self.registry.gather(), &mut text) {
             tracing::error!(%error, "the metrics could not be written");
         }
-        String::from_utf8(text).unwrap_or_default()
+        let mut text = String::from_utf8(text).unwrap_or_default();
+        for Sample { name, help, grows, value } in samples {
+            let kind = if *grows { "counter" } else { "gauge" };
+            // Writing to a String cannot fail.
+            let _ = writeln!(text, "# HELP trunkline_{name} {help}\n# TYPE trunkline_{name} {kind}\ntrunkline_{name} {value}");
+        }
+        text
+    }
+}
+
+/// A number that somebody else keeps.
+#[derive(Clone, Copy, Debug)]
+pub struct Sample {
+    name: &'static str,
+    help: &'static str,
+    grows: bool,
+    value: u64,
+}
+
+impl Sample {
+    /// One that only grows; its name ends in `_total`.
+    #[must_use]
+    pub fn counter(name: &'static str, help: &'static str, value: u64) -> Self {
+        Self { name, help, grows: true, value }
+    }
+    /// One that comes and goes.
+    #[must_use]
+    pub fn gauge(name: &'static str, help: &'static str, value: u64) -> Self {
+        Self { name, help, grows: false, value }
     }
 }
 
@@ -138,9 +126,9 @@ mod tests {
         let metrics = Metrics::new();
         metrics.request("POST", "/streams", 200, Duration::from_millis(3));
         metrics.request("POST", "/streams", 200, Duration::from_millis(3));
-        let text = metrics.text();
+        let text = metrics.text(&[Sample::gauge("active_connections", "Open sockets on /cable.", 7)]);
         assert!(text.contains(r#"trunkline_requests_total{endpoint="/streams",method="POST",status="200"} 2"#), "{text}");
         assert!(text.contains("trunkline_request_duration_seconds_bucket"));
-        assert!(text.contains("trunkline_active_connections 0"));
+        assert!(text.ends_with("# TYPE trunkline_active_connections gauge\ntrunkline_active_connections 7\n"), "{text}");
     }
 }

@@ -10,10 +10,10 @@ use serde_json::json;
 use crate::edge::Api;
 
 pub fn routes(root: &mut ServiceConfig) {
-    root.route("/health", web::get().to(health))
-        .route("/health/live", web::get().to(live))
-        .route("/health/ready", web::get().to(ready))
-        .route("/health/detailed", web::get().to(detailed));
+    root.service(web::resource("/health").route(web::get().to(health)))
+        .service(web::resource("/health/live").route(web::get().to(live)))
+        .service(web::resource("/health/ready").route(web::get().to(ready)))
+        .service(web::resource("/health/detailed").route(web::get().to(detailed)));
 }
 
 async fn health(api: web::Data<Api>) -> HttpResponse {
@@ -50,6 +50,11 @@ fn answer(api: &Api, detailed: bool) -> HttpResponse {
         body["journal"] = json!({
             "epoch": api.journal.epoch(), "head": api.journal.head(), "appended": stats.appended, "barriers": stats.barriers,
             "queued": stats.queued, "last_batch_us": stats.last_batch_us, "disk_bytes": stats.disk_bytes,
+        });
+        let cables = api.cables.get().map(|stats| stats.total()).unwrap_or_default();
+        body["cables"] = json!({
+            "connections": cables.connections, "accepted": cables.accepted, "refused": cables.refused, "deliveries": cables.deliveries,
+            "slow": cables.slow,
         });
     }
     HttpResponse::build(if well { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE }).json(body)

@@ -1,0 +1,35 @@
+//! `GET /metrics`: what the hub counts, for Prometheus (`streams.md` 7.4). Without signing in and without rate limit: it names nobody.
+
+use actix_web::{
+    HttpResponse,
+    web::{self, ServiceConfig},
+};
+
+use crate::{edge::Api, telemetry::metrics::Sample};
+
+pub fn routes(root: &mut ServiceConfig) {
+    root.service(web::resource("/metrics").route(web::get().to(metrics)));
+}
+
+async fn metrics(api: web::Data<Api>) -> HttpResponse {
+    let cables = api.cables.get().map(|stats| stats.total()).unwrap_or_default();
+    let journal = api.journal.stats();
+    let samples = [
+        Sample::gauge("active_connections", "Open sockets on /cable.", cables.connections),
+        Sample::counter("connections_total", "Clients welcomed on /cable.", cables.accepted),
+        Sample::counter("connections_refused_total", "Upgrades refused because the hub was full or stopping.", cables.refused),
+        Sample::counter("commands_total", "Frames received from clients.", cables.commands),
+        Sample::counter("commands_ignored_total", "Frames that could not be read.", cables.ignored),
+        Sample::counter("broadcasts_total", "Broadcast frames written or queued, one per client.", cables.deliveries),
+        Sample::counter("broadcast_bytes_total", "Bytes of these frames.", cables.delivered_bytes),
+        Sample::counter("dropped_frames_total", "Frames replaced by a newer one before a slow reader took them.", cables.conflated),
+        Sample::counter("slow_readers_total", "Clients sent away because they read too slowly.", cables.slow),
+        Sample::counter("journal_commits_total", "Commits acknowledged since the journal was opened.", journal.appended),
+        Sample::counter("journal_barriers_total", "fdatasync calls since the journal was opened.", journal.barriers),
+        Sample::gauge("journal_queued", "Appends waiting for the committer.", journal.queued as u64),
+        Sample::gauge("journal_last_batch_microseconds", "How long the last batch took.", journal.last_batch_us),
+        Sample::gauge("journal_bytes", "Bytes of the journal on disk.", journal.disk_bytes),
+        Sample::gauge("journal_position", "The newest durable commit.", api.journal.head()),
+    ];
+    HttpResponse::Ok().content_type("text/plain; version=0.0.4; charset=utf-8").body(api.metrics.text(&samples))
+}
