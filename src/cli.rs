@@ -92,6 +92,8 @@ pub fn run() -> ExitCode {
     })
 }
 
+pub use serve::demo_accounts;
+
 /// What went wrong, in words for the one at the terminal.
 type Failure = Box<dyn std::error::Error>;
 

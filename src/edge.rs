@@ -18,6 +18,7 @@ pub mod query;
 pub mod body;
 pub mod answer;
 pub mod rest;
+pub mod page;
 
 pub use answer::Problem;
 pub use auth::Caller;

@@ -29,6 +29,12 @@ pub const DEMO_ACCOUNTS: [(&str, Role, bool); 4] = [
 /// The password of every demo account.
 pub const DEMO_PASSWORD: &str = "Trunkline-demo-1";
 
+/// The demo's accounts as its page shows them.
+#[must_use]
+pub fn demo_accounts() -> Vec<Value> {
+    DEMO_ACCOUNTS.iter().map(|(email, ..)| json!({"email": email, "password": DEMO_PASSWORD})).collect()
+}
+
 /// Runs a hub until it is told to stop.
 pub fn serve(arguments: &ServeArguments) -> Result<ExitCode, Failure> {
     let config = arguments.config()?;

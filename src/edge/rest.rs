@@ -20,6 +20,7 @@ use trunkline_actors::Hub;
 use trunkline_persistence::Journal;
 
 use super::{EdgeConfig, EdgeStats, Problem, auth::Auth, limits::Minutes};
+use super::{EdgeConfig, EdgeStats, Problem, limits::Minutes, page};
 use crate::{config::StreamsConfig, telemetry::metrics::Metrics};
 
 /// What every handler may use: the hub, and what the edge was told. Handed out as `web::Data<Api>`.
@@ -50,6 +51,7 @@ pub fn routes(api: web::Data<Api>) -> impl FnOnce(&mut ServiceConfig) + Clone {
         streams::wall_routes(root);
         accounts::root_routes(root);
         metrics::routes(root);
+        page::routes(root);
         root.service(web::scope("/api/v1").configure(resources));
         root.default_service(web::to(nothing_here));
     }
