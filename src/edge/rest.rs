@@ -19,8 +19,7 @@ use actix_web::web::{self, ServiceConfig};
 use trunkline_actors::Hub;
 use trunkline_persistence::Journal;
 
-use super::{EdgeConfig, EdgeStats, Problem, auth::Auth, limits::Minutes};
-use super::{EdgeConfig, EdgeStats, Problem, limits::Minutes, page};
+use super::{EdgeConfig, EdgeStats, Problem, auth::Auth, limits::Minutes, page};
 use crate::{config::StreamsConfig, telemetry::metrics::Metrics};
 
 /// What every handler may use: the hub, and what the edge was told. Handed out as `web::Data<Api>`.
