@@ -100,10 +100,9 @@ async fn finds_or_adds_the_place_and_the_streamer_of_a_post() {
     assert_eq!(moved.location.as_ref().map(|row| row.place.display_name()).as_deref(), Some("Portland, WA"));
     let cleared = change(&hub, first.id(), json!({"location": null})).await.expect("changed");
     assert_eq!((cleared.stream().location, cleared.stream().city.as_deref()), (None, None));
-    for (body, sentence) in [
-        (json!({"location_id": 999}), "Location must exist"),
-        (json!({"streamer_id": 999}), "Streamer must exist"),
-    ] {
+    for (body, sentence) in
+        [(json!({"location_id": 999}), "Location must exist"), (json!({"streamer_id": 999}), "Streamer must exist")]
+    {
         assert_eq!(change(&hub, first.id(), body).await.expect_err("refused").to_string(), sentence);
     }
     hub.close().await;
@@ -145,7 +144,8 @@ async fn keeps_a_link_to_one_active_stream_also_when_links_are_edited() {
     let five = posted(&hub, &me, json!({"link": "https://a.example/3"})).await.id();
     assert!(five != one);
     assert_eq!(ask(StreamCommand::Unarchive { id: one }).await.expect_err("refused").to_string(), taken);
-    let gone = writing::ask(&hub, five, StreamCommand::Delete { id: five }, hub.asking(&Principal::house())).await.expect("deleted");
+    let gone =
+        writing::ask(&hub, five, StreamCommand::Delete { id: five }, hub.asking(&Principal::house())).await.expect("deleted");
     hub.seen(gone.position).await.expect("seen");
     assert!(!ask(StreamCommand::Unarchive { id: one }).await.expect("unarchived").facts.is_empty());
     hub.close().await;
