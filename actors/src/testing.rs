@@ -75,7 +75,6 @@ impl<E: Entity> Given<E> {
         self
     }
     /// Somebody asks. What comes of it is applied, so that a story can go on with [`Came::and`].
-    #[must_use]
     pub fn when(mut self, command: E::Command, asking: Asking) -> Came<E> {
         let came = self.entity.decide(&command, &asking);
         if let Ok(decision) = &came {

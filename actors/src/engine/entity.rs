@@ -35,14 +35,14 @@ pub struct Written {
 }
 
 /// What a command comes to: facts to be written, and notices to be told and forgotten. Both empty: nothing changes.
-pub struct Decision<E: Entity + ?Sized> {
+pub struct Decision<E: Entity> {
     /// To be written, in order.
     pub facts: Vec<E::Fact>,
     /// To be told without being written (a lease renewed); told after the facts.
     pub notices: Vec<E::Notice>,
 }
 
-impl<E: Entity + ?Sized> Decision<E> {
+impl<E: Entity> Decision<E> {
     /// Nothing changes.
     #[must_use]
     pub fn nothing() -> Self {

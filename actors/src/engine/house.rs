@@ -31,11 +31,14 @@ use super::{
 };
 use crate::Clock;
 
+/// Makes the actor of one entity under a supervisor.
+type Start = fn(&Arc<House>, &EntityId, ActorCell) -> Result<Arc<dyn Resident>, AskError>;
+
 /// One kind of entity that the plan lists.
 pub(crate) struct Kind {
     pub(crate) name: &'static str,
     /// Makes the actor of one entity of this kind, under this kind's supervisor.
-    pub(crate) start: fn(&Arc<House>, &EntityId, ActorCell) -> Result<Arc<dyn Resident>, AskError>,
+    pub(crate) start: Start,
     /// Its supervisor, once there is one.
     pub(crate) supervisor: RwLock<Option<ActorCell>>,
 }

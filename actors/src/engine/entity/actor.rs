@@ -224,10 +224,9 @@ impl<E: Entity> Desk<E> {
                 continue;
             }
             if draft.turns.iter().any(|turn| turn.command == asking.command) {
-                let is_twin = |(other, came): (&Box<Wish<E>>, &Came<E>)| {
-                    other.asking.command == asking.command && matches!(came, Came::Facts(_))
-                };
-                let twin = self.waiting.iter().zip(&draft.came).position(is_twin);
+                let mut before = self.waiting.iter().zip(&draft.came);
+                let twin =
+                    before.position(|(other, came)| other.asking.command == asking.command && matches!(came, Came::Facts(_)));
                 draft.came.push(Came::Twin(twin.expect("its turn came of a wish that stands before it")));
                 continue;
             }
