@@ -1,0 +1,3 @@
+//! Stories over a real port: a whole house, and a client that knows only what a client knows.
+
+mod lists;
