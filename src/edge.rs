@@ -14,6 +14,7 @@ pub mod auth;
 pub mod tokens;
 pub mod throttle;
 pub mod limits;
+pub mod idempotency;
 pub mod query;
 pub mod body;
 pub mod answer;

@@ -360,3 +360,6 @@ impl FromRequest for Caller {
         std::future::ready(named.map(Caller).ok_or_else(Problem::unauthenticated))
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -15,11 +15,14 @@ pub mod users;
 
 use std::sync::{Arc, OnceLock};
 
-use actix_web::web::{self, ServiceConfig};
+use actix_web::{
+    middleware::from_fn,
+    web::{self, ServiceConfig},
+};
 use trunkline_actors::Hub;
 use trunkline_persistence::Journal;
 
-use super::{EdgeConfig, EdgeStats, Problem, auth::Auth, limits::Minutes, page};
+use super::{EdgeConfig, EdgeStats, Problem, auth::Auth, idempotency, limits::Minutes, page};
 use crate::{config::StreamsConfig, telemetry::metrics::Metrics};
 
 /// What every handler may use: the hub, and what the edge was told. Handed out as `web::Data<Api>`.
@@ -51,7 +54,7 @@ pub fn routes(api: web::Data<Api>) -> impl FnOnce(&mut ServiceConfig) + Clone {
         accounts::root_routes(root);
         metrics::routes(root);
         page::routes(root);
-        root.service(web::scope("/api/v1").configure(resources));
+        root.service(web::scope("/api/v1").wrap(from_fn(idempotency::pass)).configure(resources));
         root.default_service(web::to(nothing_here));
     }
 }
