@@ -143,7 +143,6 @@ impl Filter {
         let platform = stream.platform.map(|platform| platform.key);
         let status = self.status.as_ref().is_none_or(|wanted| wanted.contains(&stream.status));
         (status || (self.or_archived && stream.is_archived))
-            && !(self.or_archived && stream.is_archived && self.not_status.contains(&stream.status))
             && !self.not_status.contains(&stream.status)
             && self.platform.as_ref().is_none_or(|wanted| platform.is_some_and(|platform| wanted.contains(&platform)))
             && !platform.is_some_and(|platform| self.not_platform.contains(&platform))

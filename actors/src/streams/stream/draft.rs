@@ -216,7 +216,7 @@ impl TryFrom<&Map<String, Value>> for Draft {
         }
         // What is empty is not worth a place in the journal; a status that is not given is `unknown` (C8).
         changes.fields.retain(|(_, value)| !value.is_blank());
-        let Some(link) = link else { return errors.or(changes).map(|_| unreachable!("an error was added")) };
+        let Some(link) = link else { return Err(Refusal::fields(errors.fields)) };
         if changes.get(StreamField::Platform).is_none()
             && !errors.concern("platform")
             && let Some(key) = link.platform()
@@ -257,10 +257,10 @@ fn read(field: StreamField, sent: &Value) -> Result<FieldValue, Cow<'static, str
             FieldValue::Nothing => Err("can't be blank".into()),
             value => Ok(value),
         },
-        StreamField::Status => word(sent, |text| Status::read(text).map(Status::key)).and_then(|value| match value {
+        StreamField::Status => word(sent, |text| Status::read(text).map(Status::key)).map(|value| match value {
             // A cell or a body may blank it: nothing is known then.
-            FieldValue::Nothing => Ok(FieldValue::from(Status::Unknown.key())),
-            value => Ok(value),
+            FieldValue::Nothing => FieldValue::from(Status::Unknown.key()),
+            value => value,
         }),
         StreamField::Platform => word(sent, |text| Platform::read(text).map(Platform::as_str)),
         StreamField::Orientation => word(sent, |text| Orientation::read(text).map(Orientation::key)),
