@@ -12,8 +12,8 @@ use std::{
     time::Duration,
 };
 
-use trunkline_actors::accounts::PasswordConfig;
-use trunkline_protocol::limits;
+use trunkline_actors::accounts::{BootstrapUser, PasswordConfig};
+use trunkline_protocol::{Role, limits};
 
 pub use bootstrap::Bootstrap;
 pub use settings::{Mistakes, Section, Settings};
@@ -145,6 +145,16 @@ impl Config {
         // Hashing is not what examples and tests are about.
         config.auth.passwords = PasswordConfig { memory_kib: 64, passes: 1, ..config.auth.passwords };
         config
+    }
+    /// The password of accounts that [`with_account`](Self::with_account) adds.
+    pub const EXAMPLE_PASSWORD: &str = "Example-password-1";
+
+    /// The same with one more account, for examples and tests. An unknown role is `default`.
+    #[must_use]
+    pub fn with_account(mut self, email: &str, role: &str, service: bool) -> Self {
+        let (email, password) = (email.to_owned(), Self::EXAMPLE_PASSWORD.to_owned());
+        self.bootstrap.users.push(BootstrapUser { email, password, role: role.parse().unwrap_or(Role::Default), service });
+        self
     }
     /// Reads a configuration from its text and an environment.
     ///

@@ -1,0 +1,116 @@
+//! The rules that one file can break: who may name what, which way imports go, what the documents mention.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).to_path_buf()
+}
+
+/// Every file under `folder` that ends so, with its text; paths relative to the root.
+fn files(folder: &str, ending: &str) -> Vec<(String, String)> {
+    let (mut found, mut folders) = (Vec::new(), vec![root().join(folder)]);
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(&folder).into_iter().flatten().flatten() {
+            let path = entry.path();
+            if path.is_dir() {
+                let skipped = path.file_name().is_some_and(|name| ["target", "node_modules", ".git"].iter().any(|skip| name == *skip));
+                if !skipped {
+                    folders.push(path);
+                }
+            } else if path.to_string_lossy().ends_with(ending) {
+                let name = path.strip_prefix(root()).unwrap_or(&path).to_string_lossy().into_owned();
+                found.push((name, fs::read_to_string(&path).unwrap_or_default()));
+            }
+        }
+    }
+    found
+}
+
+/// Lines that are code, not comment.
+fn code(text: &str) -> impl Iterator<Item = &str> {
+    text.lines().filter(|line| !line.trim_start().starts_with("//"))
+}
+
+fn names(text: &str, word: &str) -> bool {
+    code(text).any(|line| line.contains(&format!("{word}::")) || line.contains(&format!("use {word};")))
+}
+
+#[test]
+fn keeps_each_package_in_its_room() {
+    let rooms: [(&str, &[&str]); 5] = [
+        ("bincode", &["protocol/src/codec.rs", "protocol/src/codec/"]),
+        ("sled", &["persistence/src/sled_journal"]),
+        ("ractor", &["actors/src/engine"]),
+        ("tokio_tungstenite", &["src/edge/", "src/links.rs", "src/client.rs"]),
+        ("tracing_subscriber", &["src/telemetry.rs"]),
+    ];
+    for folder in ["protocol/src", "persistence/src", "actors/src", "src"] {
+        for (name, text) in files(folder, ".rs") {
+            for (package, allowed) in rooms {
+                let at_home = allowed.iter().any(|room| name.starts_with(room));
+                assert!(at_home || !names(&text, package), "{name} names {package}, whose room is {allowed:?}");
+            }
+        }
+    }
+}
+
+#[test]
+fn imports_downwards_only() {
+    let never: [(&str, &[&str]); 4] = [
+        ("protocol/src", &["tokio", "trunkline_persistence", "trunkline_actors"]),
+        ("persistence/src", &["trunkline_actors", "actix", "actix_web"]),
+        ("actors/src", &["actix", "actix_web", "actix_http", "reqwest", "std::fs", "std::env"]),
+        ("src", &["ractor"]),
+    ];
+    for (floor, foreign) in never {
+        for (name, text) in files(floor, ".rs") {
+            for package in foreign {
+                assert!(!names(&text, package), "{name} names {package}");
+            }
+        }
+    }
+    for (name, text) in files("actors/src/engine", ".rs") {
+        for wing in ["accounts", "streams", "moderation", "system", "wings"] {
+            assert!(!code(&text).any(|line| line.contains(&format!("crate::{wing}"))), "{name} of the engine imports the wing {wing}");
+        }
+    }
+}
+
+#[test]
+fn has_a_name_for_everything() {
+    for folder in ["protocol/src", "persistence/src", "actors/src", "src"] {
+        for (name, text) in files(folder, ".rs") {
+            let file = name.rsplit('/').next().unwrap_or(&name);
+            let nameless = ["common.rs", "utils.rs", "util.rs", "types.rs", "messages.rs", "helpers.rs", "mod.rs"];
+            assert!(!nameless.contains(&file), "{name} is a thing without a name");
+            let is_tests = name.ends_with("tests.rs") || name.contains("/tests/");
+            assert!(is_tests || text.starts_with("//!"), "{name} does not open with what it is");
+        }
+    }
+}
+
+#[test]
+fn says_nothing_of_one_machine() {
+    for ending in [".rs", ".md", ".toml", ".mjs", ".js", "Makefile", ".yml"] {
+        for (name, text) in files(".", ending) {
+            for place in ["/home/", "/root/", "/work/", "/farm/"] {
+                let said = text.lines().any(|line| line.contains(place) && !line.contains(&format!("\"{place}\"")));
+                assert!(!said, "{name} names a path of one machine ({place})");
+            }
+        }
+    }
+}
+
+#[test]
+fn mentions_every_channel_in_the_documents() {
+    let documents: String = files("docs", ".md").into_iter().map(|(_, text)| text).collect();
+    for line in trunkline::house::plan(&trunkline::config::Config::standard()).expect("the standard plan").lines() {
+        let channel = line.strip_prefix("channel").map(str::trim).and_then(|rest| rest.split_whitespace().next());
+        if let Some(channel) = channel {
+            assert!(documents.contains(channel), "no document mentions {channel}");
+        }
+    }
+}
