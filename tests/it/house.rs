@@ -16,7 +16,8 @@ fn files(folder: &str, ending: &str) -> Vec<(String, String)> {
         for entry in fs::read_dir(&folder).into_iter().flatten().flatten() {
             let path = entry.path();
             if path.is_dir() {
-                let skipped = path.file_name().is_some_and(|name| ["target", "node_modules", ".git"].iter().any(|skip| name == *skip));
+                let skipped =
+                    path.file_name().is_some_and(|name| ["target", "node_modules", ".git"].iter().any(|skip| name == *skip));
                 if !skipped {
                     folders.push(path);
                 }
@@ -43,7 +44,7 @@ fn keeps_each_package_in_its_room() {
     let rooms: [(&str, &[&str]); 5] = [
         ("bincode", &["protocol/src/codec.rs", "protocol/src/codec/"]),
         ("sled", &["persistence/src/sled_journal"]),
-        ("ractor", &["actors/src/engine"]),
+        ("ractor", &["actors/src/"]),
         ("tokio_tungstenite", &["src/edge/", "src/links.rs", "src/client.rs"]),
         ("tracing_subscriber", &["src/telemetry.rs"]),
     ];
@@ -74,7 +75,10 @@ fn imports_downwards_only() {
     }
     for (name, text) in files("actors/src/engine", ".rs") {
         for wing in ["accounts", "streams", "moderation", "system", "wings"] {
-            assert!(!code(&text).any(|line| line.contains(&format!("crate::{wing}"))), "{name} of the engine imports the wing {wing}");
+            assert!(
+                !code(&text).any(|line| line.contains(&format!("crate::{wing}"))),
+                "{name} of the engine imports the wing {wing}"
+            );
         }
     }
 }
@@ -105,12 +109,13 @@ fn says_nothing_of_one_machine() {
 }
 
 #[test]
-fn mentions_every_channel_in_the_documents() {
+fn mentions_everything_it_is_made_of_in_the_documents() {
     let documents: String = files("docs", ".md").into_iter().map(|(_, text)| text).collect();
-    for line in trunkline::house::plan(&trunkline::config::Config::standard()).expect("the standard plan").lines() {
-        let channel = line.strip_prefix("channel").map(str::trim).and_then(|rest| rest.split_whitespace().next());
-        if let Some(channel) = channel {
-            assert!(documents.contains(channel), "no document mentions {channel}");
-        }
+    let plan = trunkline::house::plan(&trunkline::config::Config::standard()).expect("the standard plan");
+    assert!(plan.lines().len() > 20, "a plan lists what a hub is made of");
+    for line in plan.lines() {
+        // `projection  board (schema 1)`, `worker      presence, every 50ms`.
+        let name = line.split_once(' ').map_or("", |(_, rest)| rest).split([',', '(']).next().unwrap_or_default().trim();
+        assert!(documents.contains(&format!("`{name}`")), "no document mentions `{name}` ({line})");
     }
 }

@@ -1,3 +1,4 @@
 //! Stories over a real port: a whole house, and a client that knows only what a client knows.
 
+mod house;
 mod lists;
