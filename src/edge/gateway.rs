@@ -15,8 +15,9 @@ use std::{
     sync::Arc,
 };
 
-use actix::{Actor, ActorFutureExt as _, AsyncContext as _, Context, Handler, Message, WrapFuture as _};
-use trunkline_actors::{Broadcast, Hub};
+use actix::{Actor, ActorFutureExt as _, Addr, AsyncContext as _, Context, Handler, Message, StreamHandler, WrapFuture as _};
+use futures::Stream;
+use trunkline_actors::Hub;
 use trunkline_protocol::{Principal, Topic, cable::Identifier};
 
 use super::{
@@ -24,7 +25,8 @@ use super::{
     server::Shared,
     stats::CoreStats,
 };
-pub(crate) use handover::{CoreOutlet, Handover};
+use handover::Batch;
+pub(crate) use handover::outlet;
 use table::Table;
 
 /// What one core of the edge holds; shared by its actor, its pulse and its connections, all on one thread.
@@ -87,9 +89,13 @@ impl Core {
     pub(crate) fn gone(&self) {
         self.shared.release();
     }
-    /// Work that outlives its connection.
+    /// Work that outlives its connection; the edge does not stop before it is done.
     pub(crate) fn outlive(&self, work: impl Future<Output = ()> + 'static) {
-        actix_rt::spawn(work);
+        let at_work = self.shared.at_work();
+        actix_rt::spawn(async move {
+            work.await;
+            drop(at_work);
+        });
     }
 
     /// The one identifier of this text on this core.
@@ -138,12 +144,16 @@ impl Core {
 /// The actor: it receives, and goes to sleep while a fan-out is under way.
 pub(crate) struct Gateway {
     core: Rc<Core>,
-    tick: Vec<Arc<[Broadcast]>>,
+    tick: Vec<Batch>,
 }
 
 impl Gateway {
-    pub(crate) fn new(core: Rc<Core>) -> Self {
-        Self { core, tick: Vec::new() }
+    /// Starts the gateway of this thread's core; it tells what comes out of `batches`.
+    pub(crate) fn open(core: Rc<Core>, batches: impl Stream<Item = Batch> + 'static) -> Addr<Self> {
+        Self::create(|context| {
+            context.add_stream(batches);
+            Self { core, tick: Vec::new() }
+        })
     }
 }
 
@@ -156,14 +166,16 @@ impl Actor for Gateway {
 #[rtype(result = "()")]
 struct Flush;
 
-impl Handler<Handover> for Gateway {
-    type Result = ();
-    fn handle(&mut self, handover: Handover, context: &mut Context<Self>) {
-        // Told to itself once per tick: it runs when the mailbox is empty, so whatever waited there goes out in one write per socket.
+impl StreamHandler<Batch> for Gateway {
+    fn handle(&mut self, batch: Batch, context: &mut Context<Self>) {
+        // Told to itself once per tick: it runs when nothing more is waiting, so whatever waited goes out in one write per socket.
         if self.tick.is_empty() {
             context.notify(Flush);
         }
-        self.tick.push(handover.batch);
+        self.tick.push(batch);
+    }
+    fn finished(&mut self, _: &mut Context<Self>) {
+        // The hub is closed; clients are still to be sent away.
     }
 }
 

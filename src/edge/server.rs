@@ -14,7 +14,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use actix::{Actor as _, Addr};
+use actix::Addr;
 use actix_codec::Framed;
 use actix_http::{HttpService, Request, body::MessageBody, h1};
 use actix_server::{Server, ServerHandle};
@@ -24,12 +24,12 @@ use parking_lot::Mutex;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::{net::TcpStream, sync::oneshot};
 use tracing::{error, info};
-use trunkline_actors::Hub;
+use trunkline_actors::{Hub, Outlet};
 use trunkline_protocol::{Principal, cable::DisconnectReason, limits};
 
 use super::{
     connection::Farewell,
-    gateway::{Core, CoreOutlet, Dismiss, Drain, Gateway},
+    gateway::{Core, Dismiss, Drain, Gateway, outlet},
     origin::Origins,
     stats::EdgeStats,
     upgrade::{self, Identify},
@@ -84,8 +84,10 @@ pub(crate) struct Shared {
     pub identify: Arc<dyn Identify>,
     pub stats: Arc<EdgeStats>,
     open: AtomicUsize,
+    working: AtomicUsize,
     open_max: usize,
     gateways: Mutex<Vec<Addr<Gateway>>>,
+    outlets: Mutex<Vec<Arc<dyn Outlet>>>,
 }
 
 impl Shared {
@@ -97,6 +99,23 @@ impl Shared {
     /// Gives it back.
     pub(crate) fn release(&self) {
         self.open.fetch_sub(1, Ordering::Relaxed);
+    }
+    /// Something is being finished, until the guard is dropped.
+    pub(crate) fn at_work(self: &Arc<Self>) -> AtWork {
+        self.working.fetch_add(1, Ordering::Relaxed);
+        AtWork(self.clone())
+    }
+    fn is_idle(&self) -> bool {
+        self.open.load(Ordering::Relaxed) == 0 && self.working.load(Ordering::Relaxed) == 0
+    }
+}
+
+/// Held by whatever must be finished before the edge stops.
+pub(crate) struct AtWork(Arc<Shared>);
+
+impl Drop for AtWork {
+    fn drop(&mut self) {
+        self.0.working.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
@@ -133,8 +152,11 @@ impl Running {
             gateway.do_send(Drain);
         }
         let deadline = Instant::now() + shared.config.drain_timeout;
-        while shared.open.load(Ordering::Relaxed) > 0 && Instant::now() < deadline {
+        while !shared.is_idle() && Instant::now() < deadline {
             tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        for outlet in shared.outlets.lock().drain(..) {
+            shared.hub.detach(&outlet);
         }
         server.stop(true).await;
         let ended = tokio::task::spawn_blocking(move || thread.join()).await;
@@ -199,13 +221,17 @@ where
         config,
         identify,
         open: AtomicUsize::new(0),
+        working: AtomicUsize::new(0),
         gateways: Mutex::default(),
+        outlets: Mutex::default(),
     });
     let (started, starting) = oneshot::channel();
     let thread = {
         let shared = shared.clone();
         std::thread::Builder::new().name("edge".to_owned()).spawn(move || {
-            actix_rt::System::new().block_on(async move {
+            // A plain tokio runtime, so that actix-server gives each worker a runtime of its own, too, not an arbiter.
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+            runtime.block_on(async move {
                 match build(&shared, listener, room.requests, app) {
                     Ok(server) => {
                         let _ = started.send(Ok(server.handle()));
@@ -280,8 +306,11 @@ where
 fn enter(shared: &Arc<Shared>) -> std::rc::Rc<Core> {
     let mut gateways = shared.gateways.lock();
     let core = Core::new(gateways.len(), shared.clone());
-    let gateway = Gateway::new(core.clone()).start();
-    shared.hub.attach(Arc::new(CoreOutlet::new(gateway.clone())));
+    let (outlet, batches) = outlet();
+    let gateway = Gateway::open(core.clone(), batches);
+    let outlet: Arc<dyn Outlet> = Arc::new(outlet);
+    shared.hub.attach(outlet.clone());
+    shared.outlets.lock().push(outlet);
     gateways.push(gateway);
     core
 }

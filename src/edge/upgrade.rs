@@ -106,7 +106,7 @@ pub async fn not_an_upgrade() -> HttpResponse<BoxBody> {
 }
 
 /// Answers plain requests on the cable's paths; to be mounted before the App's own default.
-pub fn plain(paths: &[String]) -> impl FnOnce(&mut web::ServiceConfig) + use<> {
+pub fn plain(paths: &[String]) -> impl FnOnce(&mut web::ServiceConfig) + Clone + Send + use<> {
     let paths = paths.to_vec();
     move |root| {
         for path in paths {

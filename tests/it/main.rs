@@ -1,4 +1,5 @@
 //! Stories over a real port: a whole house, and a client that knows only what a client knows.
 
+mod cable;
 mod house;
 mod lists;

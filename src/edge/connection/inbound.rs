@@ -5,6 +5,7 @@
 
 use std::{
     cell::RefCell,
+    future::Future as _,
     io::{self, Read, Write},
     task::{Context, Poll},
 };
@@ -25,12 +26,19 @@ pub(super) struct Inbound<'a, 'b> {
     pub link: &'a Link,
     /// What was received and not yet read; empty at rest.
     pub unread: &'a mut Bytes,
+    /// How often the socket may still be asked in this poll. A client that answers faster than we read would otherwise keep the core to itself.
+    pub asks: &'a mut u8,
     pub cx: &'a mut Context<'b>,
 }
 
 impl Read for Inbound<'_, '_> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         if self.unread.is_empty() {
+            let Some(left) = self.asks.checked_sub(1) else {
+                yield_to_others(self.cx);
+                return Err(io::ErrorKind::WouldBlock.into());
+            };
+            *self.asks = left;
             let received = SCRATCH.with_borrow_mut(|scratch| match self.link.poll_read(self.cx, scratch) {
                 Poll::Pending => Err(io::Error::from(io::ErrorKind::WouldBlock)),
                 Poll::Ready(Err(error)) => Err(error),
@@ -60,6 +68,12 @@ impl Write for Inbound<'_, '_> {
     }
 }
 
+/// Comes back after everybody else, other threads' hand-overs included: waking oneself would come first again.
+pub(super) fn yield_to_others(cx: &mut Context<'_>) {
+    let pending = std::pin::pin!(tokio::task::yield_now()).as_mut().poll(cx);
+    debug_assert!(pending.is_pending(), "the first poll of a yield only asks to be called again");
+}
+
 /// Reads and forgets, until the peer has nothing more to say. Ready at the end.
 pub(super) fn poll_discard(link: &Link, cx: &mut Context<'_>) -> Poll<()> {
     // Bounded: a peer that goes on sending must not keep the core.
@@ -71,6 +85,6 @@ pub(super) fn poll_discard(link: &Link, cx: &mut Context<'_>) -> Poll<()> {
             Poll::Ready(Ok(_)) => {}
         }
     }
-    cx.waker().wake_by_ref();
+    yield_to_others(cx);
     Poll::Pending
 }

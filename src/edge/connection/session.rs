@@ -23,7 +23,7 @@ use super::{
     Client, Farewell,
     budget::Budget,
     commands,
-    inbound::{Inbound, poll_discard},
+    inbound::{Inbound, poll_discard, yield_to_others},
 };
 use crate::edge::gateway::Core;
 
@@ -31,6 +31,8 @@ use crate::edge::gateway::Core;
 const READ_AHEAD: usize = 16;
 /// Commands obeyed in one go before others on this core get their turn.
 const TURNS: usize = 32;
+/// How often the socket is asked for more before others get their turn: once for what is there, once to be told that it was all.
+const ASKS: u8 = 2;
 /// How long the peer has to read the farewell and close its side.
 const FAREWELL: Duration = Duration::from_secs(5);
 
@@ -101,7 +103,7 @@ impl Session {
             };
             if *turns == 0 {
                 self.waiting.push_front(text);
-                cx.waker().wake_by_ref();
+                yield_to_others(cx);
                 return Poll::Pending;
             }
             *turns -= 1;
@@ -110,7 +112,7 @@ impl Session {
     }
 
     /// Reads one message. Ready(false): nothing more will come.
-    fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<bool> {
+    fn poll_read(&mut self, cx: &mut Context<'_>, asks: &mut u8) -> Poll<bool> {
         if let Some(pause) = &mut self.pause {
             if pause.as_mut().poll(cx).is_pending() {
                 return Poll::Pending;
@@ -122,7 +124,7 @@ impl Session {
             cx.waker().wake_by_ref();
             return Poll::Pending;
         }
-        let mut inbound = Inbound { link: &self.client.link, unread: &mut self.unread, cx };
+        let mut inbound = Inbound { link: &self.client.link, unread: &mut self.unread, asks, cx };
         let farewell = match self.websocket.read(&mut inbound) {
             Ok(Message::Text(text)) => {
                 self.waiting.push_back(text);
@@ -148,7 +150,7 @@ impl Session {
     }
 
     fn poll_open(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        let mut turns = TURNS;
+        let (mut turns, mut asks) = (TURNS, ASKS);
         loop {
             let idle = self.poll_obey(cx, &mut turns).is_ready();
             if idle && let Some(farewell) = self.client.dismissed() {
@@ -157,16 +159,39 @@ impl Session {
             }
             if self.waiting.len() >= READ_AHEAD || turns == 0 {
                 if idle {
-                    cx.waker().wake_by_ref();
+                    yield_to_others(cx);
                 }
                 return Poll::Pending;
             }
-            match self.poll_read(cx) {
+            match self.poll_read(cx, &mut asks) {
                 Poll::Pending => return Poll::Pending,
                 Poll::Ready(true) => turns -= usize::from(turns > 0 && self.waiting.is_empty()),
                 Poll::Ready(false) => return Poll::Ready(()),
             }
         }
+    }
+}
+
+impl Session {
+    /// Gives the seat back and leaves every confirmed subscription, whatever ended the connection; the command in hand is finished first.
+    fn depart(&mut self) {
+        self.core.leave(&self.client);
+        let (core, client, obeying) = (self.core.clone(), self.client.clone(), self.obeying.take());
+        if obeying.is_none() && client.subscriptions.borrow().len() == 0 {
+            return;
+        }
+        self.core.outlive(async move {
+            if let Some(obeying) = obeying {
+                obeying.await;
+            }
+            let subscriptions = client.subscriptions.borrow_mut().take();
+            for subscription in subscriptions.into_iter().filter(|one| one.confirmed) {
+                commands::leave(&core, &client, &subscription.identifier).await;
+                let identifier = subscription.identifier.clone();
+                drop(subscription);
+                core.forget(identifier);
+            }
+        });
     }
 }
 
@@ -196,7 +221,7 @@ impl Future for Session {
                     if this.poll_obey(cx, &mut TURNS.clone()).is_pending() {
                         return Poll::Pending;
                     }
-                    this.core.leave(&this.client);
+                    this.depart();
                     this.client.link.send_last(farewell.frames());
                     this.phase = Phase::Closing { until: Box::pin(sleep(FAREWELL)), silent: false };
                 }
@@ -230,25 +255,7 @@ impl Future for Session {
 
 impl Drop for Session {
     fn drop(&mut self) {
-        self.core.leave(&self.client);
-        let (core, client, obeying) = (self.core.clone(), self.client.clone(), self.obeying.take());
-        if obeying.is_none() && client.subscriptions.borrow().len() == 0 {
-            core.gone();
-            return;
-        }
-        // Every confirmed subscription is left, whatever ended the connection; the command in hand is finished first.
-        self.core.outlive(async move {
-            if let Some(obeying) = obeying {
-                obeying.await;
-            }
-            let subscriptions = client.subscriptions.borrow_mut().take();
-            for subscription in subscriptions.into_iter().filter(|one| one.confirmed) {
-                commands::leave(&core, &client, &subscription.identifier).await;
-                let identifier = subscription.identifier.clone();
-                drop(subscription);
-                core.forget(identifier);
-            }
-            core.gone();
-        });
+        self.depart();
+        self.core.gone();
     }
 }

@@ -2,46 +2,30 @@
 
 use std::sync::Arc;
 
-use actix::{Addr, Message};
-use futures::future::BoxFuture;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use futures::{Stream, future::BoxFuture, stream};
+use tokio::sync::mpsc;
 use trunkline_actors::{Broadcast, Outlet};
 use trunkline_protocol::limits;
 
-use super::Gateway;
-
-/// A batch on its way into a core, with its place in the queue.
-#[derive(Message)]
-#[rtype(result = "()")]
-pub(crate) struct Handover {
-    /// What to tell.
-    pub batch: Arc<[Broadcast]>,
-    /// Given back when the batch has been taken in.
-    pub _place: OwnedSemaphorePermit,
-}
+/// What is handed over at once.
+pub(super) type Batch = Arc<[Broadcast]>;
 
 /// One core, as the relay sees it.
 pub(crate) struct CoreOutlet {
-    gateway: Addr<Gateway>,
-    places: Arc<Semaphore>,
+    core: mpsc::Sender<Batch>,
 }
 
-impl CoreOutlet {
-    pub(crate) fn new(gateway: Addr<Gateway>) -> Self {
-        // actix mailboxes take everything that is `do_send`: the bound is this, a permit inside each message.
-        Self { gateway, places: Arc::new(Semaphore::new(limits::OUTLET_BATCHES_MAX)) }
-    }
+/// An outlet, and the end of it that a gateway listens to. Not the actor's mailbox: that one has no bound for those who do not wait for an answer.
+pub(crate) fn outlet() -> (CoreOutlet, impl Stream<Item = Batch> + use<>) {
+    let (core, batches) = mpsc::channel(limits::OUTLET_BATCHES_MAX);
+    (CoreOutlet { core }, stream::unfold(batches, async |mut batches| Some((batches.recv().await?, batches))))
 }
 
 impl Outlet for CoreOutlet {
-    fn deliver(&self, batch: Arc<[Broadcast]>) -> BoxFuture<'_, ()> {
+    fn deliver(&self, batch: Batch) -> BoxFuture<'_, ()> {
         Box::pin(async move {
-            if !self.gateway.connected() {
-                return;
-            }
-            if let Ok(place) = self.places.clone().acquire_owned().await {
-                self.gateway.do_send(Handover { batch, _place: place });
-            }
+            // An error: the core is gone, and with it everybody whom this was for.
+            let _ = self.core.send(batch).await;
         })
     }
 }

@@ -1,0 +1,9 @@
+//! The cable, as clients see it: `cable.md` section 1, row by row.
+
+mod bad_input;
+#[path = "../../examples/conformance/channels.rs"]
+mod channels;
+mod harness;
+mod lifecycle;
+mod readers;
+mod upgrade;
