@@ -48,6 +48,7 @@ pub fn plan(plan: &mut Plan, passwords: Arc<Passwords>) -> Arc<Accounts> {
     plan.projection(accounts.clone());
     plan.projection(Arc::new(audit_log::AuditLog::new(accounts.clone())));
     plan.provide(passwords);
+    plan.provide(Arc::new(audit::Denials::default()));
     plan.every("audit carry-over", CARRY_OVER_PERIOD, |hub| {
         Box::pin(async move {
             if let Err(error) = audit::carry_over(hub).await {
@@ -57,3 +58,6 @@ pub fn plan(plan: &mut Plan, passwords: Arc<Passwords>) -> Arc<Accounts> {
     });
     accounts
 }
+
+#[cfg(test)]
+mod tests;

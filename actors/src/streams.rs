@@ -95,4 +95,4 @@ fn signed_in(who: &Principal) -> Result<(), Refusal> {
 #[cfg(test)]
 mod feed_tests;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -18,6 +18,7 @@ use trunkline_actors::{
     AskError, Clock, Hub,
     accounts::{
         Account, Accounts,
+        audit::{Act, Denials},
         bootstrap::{self, hash_of},
         directory::Claimed,
     },
@@ -271,6 +272,14 @@ impl Remembered {
 /// None today; a [`Problem`] where it could not be told just now.
 pub async fn identify(api: &Api, request: &HttpRequest) -> Result<Principal, Problem> {
     Ok(api.auth.identify(&parts(request)).unwrap_or_else(|_| Principal::anonymous()))
+}
+
+/// Somebody was told that they may not: said in the audit log a moment later.
+pub fn note_denial(api: &Api, request: &HttpRequest) {
+    let Some(who) = request.extensions().get::<Principal>().cloned() else { return };
+    let template = request.match_pattern().unwrap_or_default();
+    let act = Act::of(&who, "access.denied", format_args!("{} {template}", request.method()));
+    api.hub.provided::<Denials>().note(act.from(address(request, api.config.trust_forwarded)));
 }
 
 /// What a REST request brings along.

@@ -39,6 +39,9 @@ pub async fn pass(mut request: ServiceRequest, next: Next<impl MessageBody + 'st
                 request.head_mut().method = Method::GET;
             }
             let answered = next.call(request).await?.map_into_boxed_body();
+            if answered.status() == StatusCode::FORBIDDEN {
+                auth::note_denial(&api, answered.request());
+            }
             name_problem(answered, &traced, &asked)
         }
     };

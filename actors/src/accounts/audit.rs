@@ -4,6 +4,9 @@
 //! the journal by [`carry_over`], in order and exactly once, also after a crash; everything else (a denial, a login of nobody, a ruling of
 //! another wing) is said through [`record`].
 
+use std::collections::HashMap;
+
+use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 use trunkline_protocol::{Position, Principal, Record, Refusal, Timestamp, codec::kinds};
@@ -201,12 +204,45 @@ pub async fn record(hub: &Hub, act: Act) -> Result<(), AskError> {
     hub.ask::<Audit>(LOG, AuditCommand::Record(act.cut()), hub.asking(&Principal::house())).await.map(|_| ())
 }
 
-/// Writes down what the accounts' own facts tell and the log does not yet. Called every moment by the wing's worker, and by whoever is
+/// Denials that wait to be written down. Nobody waits for that: whoever is told no must not be able to make the hub slow by asking again,
+/// so the same denial of the same person is counted rather than repeated, and beyond a bound only their number is kept.
+#[derive(Debug, Default)]
+pub struct Denials {
+    waiting: Mutex<HashMap<(u64, String), (Act, u64)>>,
+}
+
+impl Denials {
+    /// Different denials that may wait for the log (a moment's worth).
+    const WAITING_MAX: usize = 1024;
+
+    /// Somebody was told that they may not.
+    pub fn note(&self, act: Act) {
+        let mut waiting = self.waiting.lock();
+        let key = (act.actor, act.subject.clone());
+        if waiting.len() < Self::WAITING_MAX || waiting.contains_key(&key) {
+            waiting.entry(key).or_insert((act, 0)).1 += 1;
+            return;
+        }
+        let more = Act { actor_name: "several".into(), action: act.action, subject: "several".into(), ..Act::default() };
+        waiting.entry((0, String::new())).or_insert((more, 0)).1 += 1;
+    }
+    fn take(&self) -> Vec<Act> {
+        let waiting = std::mem::take(&mut *self.waiting.lock());
+        let counted = |(act, times): (Act, u64)| if times > 1 { act.detail(format_args!("{times} times")) } else { act };
+        waiting.into_values().map(counted).collect()
+    }
+}
+
+/// Writes down what the accounts' own facts tell and the log does not yet, and the denials that wait. Called every moment by the wing's worker, and by whoever is
 /// about to read the log.
 ///
 /// # Errors
 /// Every failure of [`Hub::ask`]; what is left is carried over next time.
 pub async fn carry_over(hub: &Hub) -> Result<(), AskError> {
+    let denials = hub.provided::<Denials>().take();
+    for act in denials {
+        record(hub, act).await?;
+    }
     let log = hub.projection::<AuditLog>();
     while let Some(Uncarried { mark, at, acts }) = log.next_uncarried() {
         let outcome = hub.ask::<Audit>(LOG, AuditCommand::CarryOver { mark, at, acts }, hub.asking(&Principal::house())).await?;
@@ -256,6 +292,19 @@ mod tests {
         let mut forged = entries[1].clone();
         forged.act.actor = 8;
         assert_ne!(forged.hash, forged.hash_after(&entries[0].hash));
+    }
+
+    #[test]
+    fn counts_a_denial_that_is_repeated_and_does_not_grow_with_their_number() {
+        let denials = Denials::default();
+        for subject in 0..Denials::WAITING_MAX + 100 {
+            denials.note(Act { subject: subject.to_string(), ..act("access.denied") });
+            denials.note(Act { subject: "0".into(), ..act("access.denied") });
+        }
+        let acts = denials.take();
+        assert_eq!(acts.len(), Denials::WAITING_MAX + 1);
+        assert!(acts.iter().any(|act| act.detail == "1125 times") && acts.iter().any(|act| act.detail == "100 times"));
+        assert!(denials.take().is_empty());
     }
 
     #[test]

@@ -6,7 +6,7 @@ use trunkline_protocol::{Record, codec};
 
 /// Every fact ever shipped stays readable, and is still written byte for byte as it was: one sealed record per line, in hexadecimal.
 #[track_caller]
-pub(super) fn golden<F: Record + PartialEq + Debug>(shipped: &str, facts: &[F]) {
+pub(crate) fn golden<F: Record + PartialEq + Debug>(shipped: &str, facts: &[F]) {
     let hex = |fact: &F| {
         codec::seal(fact).iter().fold(String::new(), |mut text, byte| {
             write!(text, "{byte:02x}").expect("a string takes everything");

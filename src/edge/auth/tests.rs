@@ -25,6 +25,8 @@ impl World {
         config.bootstrap.users = vec![user("admin@x.org", Role::Admin, false), user("ana@x.org", Role::Editor, false)];
         let key = "a-bootstrapped-key-of-a-bot";
         config.bootstrap.api_keys = vec![BootstrapKey { name: "bot".into(), key: key.into(), role: Role::Editor, scopes: vec![] }];
+        // Clients keep their connections: nobody should wait for them here.
+        config.edge.stop_timeout = std::time::Duration::from_secs(1);
         change(&mut config);
         Self { house: House::open(config).await.expect("a house"), client: Client::new() }
     }
@@ -244,6 +246,8 @@ async fn changes_roles_and_closes_accounts_at_once_but_keeps_an_admin() {
     assert_eq!((status, &answer["code"]), (StatusCode::CONFLICT, &json!("LAST_ADMIN")));
     let (_, log) = read(world.ask(Method::GET, "/api/v1/audit?actor=admin@x.org&action=role.changed", &admin, None).await).await;
     assert_eq!(log["data"][0]["detail"], "editor to admin", "{log}");
+    let (_, log) = read(world.ask(Method::GET, "/api/v1/audit?actor=ana@x.org&action=access.denied", &admin, None).await).await;
+    assert_eq!(log["data"][0]["subject"], "GET /api/v1/audit", "{log}");
     let (_, verdict) = read(world.ask(Method::GET, "/api/v1/audit/verify", &admin, None).await).await;
     assert_eq!(verdict["valid"], true, "{verdict}");
     assert!(verdict["entries"].as_u64().is_some_and(|entries| entries >= 6), "{verdict}");

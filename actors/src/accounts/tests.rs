@@ -1,0 +1,106 @@
+//! The bytes of every fact of this wing, and the directory over a whole hub in memory.
+
+use std::sync::Arc;
+
+use trunkline_persistence::{Journal, MemoryJournal};
+use trunkline_protocol::{Role, Timestamp};
+
+use super::{
+    Accounts, BootstrapKey, BootstrapUser, PasswordConfig, Passwords,
+    answered::{Answer, AnsweredFact},
+    api_key::{ApiKeyFact, NewApiKey, Secret},
+    audit::{self, Act, AuditFact, Entry, Mark},
+    audit_log::{AuditLog, Wanted},
+    bootstrap, first_admin,
+    refresh::{AccessToken, RefreshFact},
+    signing_secret::SecretMade,
+    user::{NewAccount, UserFact},
+};
+use crate::{Hub, HubConfig, Plan, streams::tests::golden};
+
+const NOON: Timestamp = Timestamp::from_millis(1_700_000_000_000);
+
+#[test]
+fn keeps_the_bytes_of_every_fact_ever_written() {
+    let account = NewAccount { id: 7, email: "a@b".into(), password: "$argon2id$".into(), role: Role::Editor, service: true };
+    let user = [
+        UserFact::SignedUp(account),
+        UserFact::SignedIn { jti: "j".into(), address: "::1".into() },
+        UserFact::SignInFailed { address: "::1".into() },
+        UserFact::PasswordLocked { until: NOON },
+        UserFact::SignedOut { jti: "j".into(), expires: NOON },
+        UserFact::RoleChanged { from: Role::Default, to: Role::Scanner, service: false },
+        UserFact::PasswordChanged { password: "$argon2id$".into() },
+        UserFact::Disabled,
+        UserFact::Enabled,
+    ];
+    golden(include_str!("../../tests/golden/user.hex"), &user);
+    let secret = || Secret { hash: [1; 32], prefix: "tl_a".into(), expires: Some(NOON) };
+    let key = NewApiKey { id: 8, name: "bot".into(), role: Role::Service, scopes: vec!["read".into()], secret: secret() };
+    let key = [ApiKeyFact::Created(key), ApiKeyFact::Rotated { secret: secret(), old_until: NOON }, ApiKeyFact::Deleted];
+    golden(include_str!("../../tests/golden/api_key.hex"), &key);
+    let access = || AccessToken { jti: "j".into(), expires: NOON };
+    let refresh = [
+        RefreshFact::Issued { user: 7, hash: [2; 32], expires: NOON, access: access() },
+        RefreshFact::Rotated { user: 7, begun: NOON, hash: [3; 32], access: access() },
+        RefreshFact::ReuseDetected { user: 7, access: access() },
+        RefreshFact::Ended,
+    ];
+    golden(include_str!("../../tests/golden/refresh.hex"), &refresh);
+    let act = Act { actor: 7, actor_name: "a@b".into(), action: "login.failed".into(), ..Act::default() };
+    let audit = [
+        AuditFact::Recorded(Entry { number: 1, at: NOON, act, hash: [4; 32] }),
+        AuditFact::CarriedOver { upto: Mark { position: 9, part: 1 } },
+    ];
+    golden(include_str!("../../tests/golden/audit.hex"), &audit);
+    let headers = vec![("content-type".into(), "application/json".into())];
+    let answered = [
+        AnsweredFact::Begun { fingerprint: [5; 32] },
+        AnsweredFact::Finished { answer: Answer { status: 201, headers, body: "{}".into(), pieces: 1 } },
+        AnsweredFact::Abandoned,
+        AnsweredFact::PieceKept { text: "more".into() },
+    ];
+    golden(include_str!("../../tests/golden/answered.hex"), &answered);
+    golden(include_str!("../../tests/golden/signing_secret.hex"), &[SecretMade { secret: [6; 32] }]);
+}
+
+async fn open(journal: Arc<MemoryJournal>) -> Hub {
+    let cheap = PasswordConfig { memory_kib: 64, passes: 1, ..PasswordConfig::default() };
+    let mut plan = Plan::new();
+    super::plan(&mut plan, Arc::new(Passwords::new(&cheap).expect("parameters")));
+    Hub::open(plan, journal as Arc<dyn Journal>, HubConfig::default()).await.expect("a hub")
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn creates_what_is_missing_once_and_knows_it_after_a_restart() {
+    let journal = MemoryJournal::new();
+    let user = BootstrapUser { email: " Ana@X.org".into(), password: "Passw0rd".into(), role: Role::Editor, service: false };
+    let key = BootstrapKey { name: "bot".into(), key: "a-key-of-a-bot".into(), role: Role::Editor, scopes: vec![] };
+    let hub = open(journal.clone()).await;
+    for _ in 0..2 {
+        bootstrap(&hub, std::slice::from_ref(&user), std::slice::from_ref(&key)).await.expect("created");
+    }
+    let password = first_admin(&hub).await.expect("created").expect("told once");
+    assert_eq!(first_admin(&hub).await, Ok(None));
+    let secret = super::bootstrap::signing_secret(&hub).await.expect("made");
+    audit::carry_over(&hub).await.expect("carried over");
+    let before = hub.projection::<AuditLog>().entries(&Wanted::default(), 100);
+    assert_eq!(
+        before.iter().rev().map(|entry| &*entry.act.action).collect::<Vec<_>>(),
+        ["user.created", "api_key.created", "user.created"]
+    );
+    hub.close().await;
+
+    let hub = open(journal.restarted()).await;
+    let accounts = hub.projection::<Accounts>();
+    assert_eq!(accounts.accounts(0, 10, |_| true).len(), 2);
+    assert_eq!(accounts.account_of("ana@x.org").map(|account| account.role), Some(Role::Editor));
+    assert!(accounts.principal_of_key(&super::bootstrap::hash_of("a-key-of-a-bot"), NOON).is_some());
+    assert_eq!(accounts.signing_secret(), Some(secret));
+    let admin = accounts.account_of(super::bootstrap::FIRST_ADMIN).expect("known");
+    assert_eq!(hub.provided::<Passwords>().check(password, Some(admin.password)).await, Ok(true));
+    audit::carry_over(&hub).await.expect("carried over");
+    assert_eq!(hub.projection::<AuditLog>().entries(&Wanted::default(), 100), before, "nothing is written down twice");
+    assert_eq!(hub.projection::<AuditLog>().verify().broken_at, None);
+    hub.close().await;
+}
