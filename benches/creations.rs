@@ -23,8 +23,8 @@ use tokio::{
 
 const CONNECTIONS: usize = 128;
 const CONFIG: &str = r#"
-[rate_limits]
-enabled = false
+[limits]
+exempt_addresses = ["127.0.0.1"]
 
 [[bootstrap.user]]
 email = "bench@example.test"

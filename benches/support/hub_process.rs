@@ -90,6 +90,6 @@ pub fn percentile(sorted: &[Duration], share: f64) -> Duration {
 }
 
 /// Benches write to the build folder's disk, not to a memory file system.
-fn scratch() -> PathBuf {
+pub fn scratch() -> PathBuf {
     Path::new(env!("CARGO_TARGET_TMPDIR")).to_owned()
 }

@@ -25,6 +25,15 @@ export const toml = (accounts) =>
     .map((p) => `[[bootstrap.user]]\nemail = "${p.email}"\npassword = "${p.password}"\nrole = "${p.role}"\nservice = ${p.service ?? false}\n`)
     .join("\n");
 
+const roomy = `
+[auth]
+login_per_minute = 1000
+password_memory_kib = 1024
+
+[limits]
+exempt_addresses = ["127.0.0.1"]
+`;
+
 async function freePort() {
   const probe = createServer().listen(0, "127.0.0.1");
   await once(probe, "listening");
@@ -43,7 +52,7 @@ export class Hub {
     hub.port = await freePort();
     hub.env = env;
     hub.log = [];
-    writeFileSync(join(hub.folder, "trunkline.toml"), `${config}\n${toml(Object.values(people))}`);
+    writeFileSync(join(hub.folder, "trunkline.toml"), `${roomy}\n${config}\n${toml(Object.values(people))}`);
     await hub.up();
     return hub;
   }

@@ -1,0 +1,112 @@
+//! What a hub with a long history costs: how long it takes to open, how much memory 100,000 known and 1,000 awake streams need,
+//! and what one awake stream adds.
+//!
+//! `cargo bench --bench opening -- [streams] [commits]` (100,000 streams and 1,000,000 commits by default). Each phase is a process of
+//! its own on the same journal, so that what filled it is not counted.
+
+#[path = "support/hub_process.rs"]
+mod hub_process;
+
+use std::{path::Path, process::Command, sync::Arc, time::Instant};
+
+use futures::{StreamExt as _, stream};
+use hub_process::{resident_of, scratch};
+use serde_json::json;
+use trunkline_actors::{
+    Hub, HubConfig,
+    accounts::{PasswordConfig, Passwords},
+    streams::{
+        StreamsConfig,
+        board::{Board, filter::Filter, sort::Sort},
+        stream::{Changes, Draft, StreamCommand},
+        writing,
+    },
+    wings::{self, WingsConfig},
+};
+use trunkline_protocol::Principal;
+
+const AT_ONCE: usize = 512;
+
+fn main() {
+    let words: Vec<String> = std::env::args().skip(1).filter(|word| word != "--bench").collect();
+    if let [phase, folder, streams, commits] = &words[..] {
+        let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().expect("a runtime");
+        let (streams, commits) = (streams.parse().expect("a number"), commits.parse().expect("a number"));
+        runtime.block_on(run(phase, Path::new(folder), streams, commits));
+        return;
+    }
+    let number = |at: usize, default: u64| words.get(at).and_then(|word| word.parse().ok()).unwrap_or(default);
+    let (streams, commits) = (number(0, 100_000), number(1, 1_000_000));
+    let folder = tempfile::tempdir_in(scratch()).expect("a scratch folder");
+    for phase in ["fill", "open", "awake"] {
+        let status = Command::new(std::env::current_exe().expect("this bench"))
+            .args([phase, &folder.path().to_string_lossy(), &streams.to_string(), &commits.to_string()])
+            .status()
+            .expect("the phase starts");
+        assert!(status.success(), "{phase} failed");
+    }
+}
+
+async fn run(phase: &str, folder: &Path, streams: u64, commits: u64) {
+    let journal = trunkline_persistence::open(&format!("sled:{}", folder.join("data").display())).expect("the journal opens");
+    let start = Instant::now();
+    let config = WingsConfig { passwords: Arc::new(Passwords::new(&PasswordConfig::default()).expect("sound costs")), streams: StreamsConfig::default() };
+    let hub = Hub::open(wings::plan(&config), journal.clone(), HubConfig::default()).await.expect("the hub opens");
+    let opened = start.elapsed();
+    match phase {
+        "fill" => fill(&hub, streams, commits).await,
+        "open" => {
+            let known = hub.projection::<Board>().len();
+            println!("open: {:.2} s for {} commits and {known} streams, {} MiB resident", opened.as_secs_f64(), journal.head(), mib());
+        }
+        _ => awaken(&hub).await,
+    }
+    hub.close().await;
+}
+
+async fn fill(hub: &Hub, streams: u64, commits: u64) {
+    let start = Instant::now();
+    let by = Principal::house();
+    let add = |n: u64| {
+        let asking = hub.asking(&by);
+        async move {
+            let draft = json!({ "link": format!("https://www.youtube.com/watch?v=known{n:07}"), "source": "Discord", "city": "Portland", "state": "OR" });
+            let draft = Draft::try_from(draft.as_object().expect("an object")).expect("a sound draft");
+            writing::add(hub, draft, asking).await.expect("added").id
+        }
+    };
+    let ids: Vec<u64> = stream::iter(0..streams).map(add).buffer_unordered(AT_ONCE).collect().await;
+    let edits = commits.saturating_sub(streams) / streams;
+    for round in 0..edits {
+        let status = ["offline", "checking"][round as usize % 2];
+        stream::iter(&ids).for_each_concurrent(AT_ONCE, |id| edit(hub, *id, status)).await;
+        hub.retire_everybody();
+    }
+    println!("fill: {} commits in {:.0} s", streams * (edits + 1), start.elapsed().as_secs_f64());
+}
+
+async fn edit(hub: &Hub, id: u64, status: &str) {
+    let changes = json!({ "status": status });
+    let changes = Changes::try_from(changes.as_object().expect("an object")).expect("sound changes");
+    writing::change(hub, id, changes, None, hub.asking(&Principal::house())).await.expect("changed");
+}
+
+async fn awaken(hub: &Hub) {
+    let asleep = resident_of(std::process::id());
+    let ids: Vec<u64> = hub.projection::<Board>().all(&Filter::default(), Sort::default()).iter().take(11_000).map(|kept| kept.stream.id).collect();
+    stream::iter(&ids[..1000]).for_each_concurrent(AT_ONCE, |id| wake(hub, *id)).await;
+    println!("1,000 awake: {} MiB resident in all", mib());
+    let before = resident_of(std::process::id());
+    stream::iter(&ids[1000..]).for_each_concurrent(AT_ONCE, |id| wake(hub, *id)).await;
+    let each = (resident_of(std::process::id()).saturating_sub(before)) / (ids.len() as u64 - 1000);
+    println!("an awake stream: {each} bytes, by slope over {} (asleep: {} MiB in all)", ids.len() - 1000, asleep >> 20);
+}
+
+/// A command that changes nothing: the entity wakes, reads its history, and answers.
+async fn wake(hub: &Hub, id: u64) {
+    let _ = writing::ask(hub, id, StreamCommand::Unpin { id }, hub.asking(&Principal::house())).await;
+}
+
+fn mib() -> u64 {
+    resident_of(std::process::id()) >> 20
+}
