@@ -20,7 +20,7 @@ demo:
 test: test-rust test-clients
 
 test-rust:
-	cargo test --workspace --all-targets
+	cargo test --workspace
 
 test-clients:
 	cargo build

@@ -95,7 +95,7 @@ pub fn of_commit(commit: &Commit, board: &Board) -> Vec<Happening> {
             happened.extend(beside(&fact, board));
             match fact {
                 StreamFact::CellLocked { id, field, user, user_name, until, .. } => {
-                    let expires_in_s = until.since(commit.at).as_secs();
+                    let expires_in_s = seconds_left(until, commit.at);
                     happened.push(Happening::CellLocked { cell: cell(id, field), user, user_name, expires_in_s });
                 }
                 StreamFact::CellUnlocked { id, field, user, reason, .. } => {
@@ -117,7 +117,12 @@ pub fn of_commit(commit: &Commit, board: &Board) -> Vec<Happening> {
 #[must_use]
 pub fn of_notice(notice: &Notice) -> Option<Happening> {
     let StreamNotice::LeaseRenewed { id, field, user, user_name, until, .. } = notice.open::<StreamNotice>().ok().flatten()?;
-    Some(Happening::CellLocked { cell: cell(id, field), user, user_name, expires_in_s: until.since(notice.at).as_secs() })
+    Some(Happening::CellLocked { cell: cell(id, field), user, user_name, expires_in_s: seconds_left(until, notice.at) })
+}
+
+/// What an editor is shown: a fresh lease has its whole term, though a few milliseconds went by between the decision and the commit.
+fn seconds_left(until: Timestamp, now: Timestamp) -> u64 {
+    until.since(now).as_millis().div_ceil(1000) as u64
 }
 
 /// What is told beside the cells: the moments of the checker, and the streamer.
