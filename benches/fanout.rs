@@ -142,8 +142,7 @@ struct Server {
 impl Server {
     fn start() -> Self {
         let program = std::env::current_exe().expect("this program");
-        let mut child =
-            Command::new(program).arg("server").stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("a server");
+        let mut child = Command::new(program).arg("server").stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("a server");
         let say = child.stdin.take().expect("piped");
         let mut hear = BufReader::new(child.stdout.take().expect("piped"));
         let mut line = String::new();

@@ -60,6 +60,7 @@ pub mod permission {
     pub const FLAGS_WRITE: &str = "flags:write";
     pub const SYSTEM_READ: &str = "system:read";
 }
+#[expect(clippy::wildcard_imports, reason = "this file is the table of all of them")]
 use permission::*;
 
 const READER: &[&str] = &[STREAMS_READ, STREAMS_EXPORT, LOCATIONS_READ, STREAMERS_READ, TIMESTAMPS_READ];

@@ -213,7 +213,7 @@ pub fn normalised_email(text: &str) -> Option<String> {
 pub fn password_fault(password: &str) -> Option<&'static str> {
     match password.chars().count() {
         0 => return Some("can't be blank"),
-        ..8 => return Some("is too short (minimum is 8 characters)"),
+        1..8 => return Some("is too short (minimum is 8 characters)"),
         129.. => return Some("is too long (maximum is 128 characters)"),
         _ => {}
     }
