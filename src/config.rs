@@ -142,6 +142,8 @@ impl Config {
         config.journal = "memory:".to_owned();
         config.edge.rates = RateLimits { anonymous: 1_000_000, user: 1_000_000, service: 1_000_000, ..config.edge.rates };
         config.auth.login_per_minute = 100_000;
+        // Nor is waiting for a client that keeps its connection.
+        config.edge.stop_timeout = Duration::from_secs(1);
         // Hashing is not what examples and tests are about.
         config.auth.passwords = PasswordConfig { memory_kib: 64, passes: 1, ..config.auth.passwords };
         config
@@ -181,7 +183,7 @@ impl Config {
         }
         let streams = settings.section("streams", read_streams);
         let telemetry = settings.section("telemetry", |telemetry| TelemetryConfig {
-            log: telemetry.text("log", "info"),
+            log: telemetry.text("log", TelemetryConfig::LOG),
             format: telemetry.choice("format", LogFormat::Text, &[("text", LogFormat::Text), ("json", LogFormat::Json)]),
         });
         if let Err(reason) = telemetry.check() {

@@ -2,6 +2,8 @@
 
 pub mod metrics;
 
+use std::io::IsTerminal as _;
+
 use tracing_subscriber::EnvFilter;
 
 /// What a deployment may say of its logs.
@@ -23,6 +25,9 @@ pub enum LogFormat {
 }
 
 impl TelemetryConfig {
+    /// What is logged by default: the server beneath the edge talks of its threads.
+    pub const LOG: &str = "info,actix_server=warn";
+
     /// Can the filter be read?
     ///
     /// # Errors
@@ -32,8 +37,12 @@ impl TelemetryConfig {
     }
     /// From now on this process logs to standard error. A second call changes nothing.
     pub fn install(&self) {
-        let filter = EnvFilter::try_new(&self.log).unwrap_or_else(|_| EnvFilter::new("info"));
-        let subscriber = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_thread_names(true);
+        let filter = EnvFilter::try_new(&self.log).unwrap_or_else(|_| EnvFilter::new(TelemetryConfig::LOG));
+        let subscriber = tracing_subscriber::fmt()
+            .with_env_filter(filter)
+            .with_writer(std::io::stderr)
+            .with_thread_names(true)
+            .with_ansi(std::io::stderr().is_terminal());
         let installed = match self.format {
             LogFormat::Text => subscriber.try_init(),
             LogFormat::Json => subscriber.json().try_init(),

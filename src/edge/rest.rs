@@ -15,6 +15,7 @@ pub mod users;
 
 use std::sync::{Arc, OnceLock};
 
+use actix_web::http::StatusCode;
 use actix_web::{
     middleware::from_fn,
     web::{self, ServiceConfig},
@@ -73,5 +74,5 @@ fn resources(api: &mut ServiceConfig) {
 }
 
 async fn nothing_here() -> Result<actix_web::HttpResponse, Problem> {
-    Err(Problem::not_found().with("error", "There is nothing at this address"))
+    Err(Problem::new(StatusCode::NOT_FOUND, "NOT_FOUND", "There is nothing at this address"))
 }

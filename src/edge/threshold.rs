@@ -169,15 +169,11 @@ fn name_problem(response: ServiceResponse<BoxBody>, traced: &Traced, asked: &Ask
     if !status.is_client_error() && !status.is_server_error() {
         return response;
     }
-    let ours = response.response().error().and_then(|error| error.as_error::<Problem>()).cloned();
-    let is_json = response
-        .headers()
-        .get(header::CONTENT_TYPE)
-        .is_some_and(|kind| kind.as_bytes().ends_with(b"json") || kind.as_bytes().ends_with(b"json; charset=utf-8"));
-    let problem = match ours {
+    let error = response.response().error();
+    let problem = match error.and_then(|error| error.as_error::<Problem>()).cloned() {
         Some(problem) => problem,
         // A resource wrote its own body.
-        None if is_json => return response,
+        None if error.is_none() && response.headers().contains_key(header::CONTENT_TYPE) => return response,
         None => foreign(status),
     };
     let named = problem.respond(problem.document(Some(&traced.request_id), Some(&asked.path)));

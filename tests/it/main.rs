@@ -2,4 +2,5 @@
 
 mod cable;
 mod house;
+mod street;
 mod lists;

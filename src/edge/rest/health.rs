@@ -51,6 +51,8 @@ fn answer(api: &Api, detailed: bool) -> HttpResponse {
             "epoch": api.journal.epoch(), "head": api.journal.head(), "appended": stats.appended, "barriers": stats.barriers,
             "queued": stats.queued, "last_batch_us": stats.last_batch_us, "disk_bytes": stats.disk_bytes,
         });
+        let health = api.hub.health();
+        body["house"] = json!({"awake": health.awake, "restarts": health.restarts});
         let cables = api.cables.get().map(|stats| stats.total()).unwrap_or_default();
         body["cables"] = json!({
             "connections": cables.connections, "accepted": cables.accepted, "refused": cables.refused, "deliveries": cables.deliveries,
@@ -63,7 +65,15 @@ fn answer(api: &Api, detailed: bool) -> HttpResponse {
 impl Api {
     /// Why the hub should not be sent work just now; `None` where it may.
     #[must_use]
-    pub fn unready(&self) -> Option<&'static str> {
-        (self.journal.stats().queued >= trunkline_protocol::limits::JOURNAL_QUEUE_MAX).then_some("the journal's queue is full")
+    pub fn unready(&self) -> Option<String> {
+        let health = self.hub.health();
+        if let Some(failed) = &health.failed {
+            return Some(failed.clone());
+        }
+        if !health.is_well() {
+            return Some("the relay does not follow the journal".to_owned());
+        }
+        let full = health.journal.queued >= trunkline_protocol::limits::JOURNAL_QUEUE_MAX;
+        full.then(|| "the journal's queue is full".to_owned())
     }
 }

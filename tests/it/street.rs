@@ -1,0 +1,150 @@
+//! What every request meets on its way in, whatever it is about; and what the binary says when it cannot start.
+
+use std::{process::Command, time::Duration};
+
+use reqwest::{Client, Method, StatusCode};
+use serde_json::{Value, json};
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    net::TcpStream,
+};
+use trunkline::{config::Config, house::House};
+
+async fn house(change: impl FnOnce(&mut Config)) -> House {
+    let mut config = Config::in_memory().with_account("ana@example.org", "editor", false);
+    change(&mut config);
+    House::open(config).await.expect("a house opens")
+}
+
+async fn token(house: &House) -> String {
+    let body = json!({"user": {"email": "ana@example.org", "password": Config::EXAMPLE_PASSWORD}});
+    let answer = Client::new().post(format!("{}/api/v1/login", house.url())).json(&body).send().await.expect("an answer");
+    let answer: Value = answer.json().await.expect("JSON");
+    answer["token"].as_str().expect("a token").to_owned()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn answers_every_bad_request_with_a_problem_that_names_it() {
+    let house = house(|_| {}).await;
+    let (http, token, api) = (Client::new(), token(&house).await, format!("{}/api/v1", house.url()));
+    let bomb = "[".repeat(10_000);
+    let large = "a".repeat(2 << 20);
+    let bad: [(Method, &str, &str, &str, u16); 8] = [
+        (Method::POST, "/streams", "application/json", r#"{"link":"#, 400),
+        (Method::POST, "/streams", "application/json", &bomb, 400),
+        (Method::POST, "/streams", "application/json", &large, 413),
+        (Method::POST, "/streams", "text/plain", "x", 415),
+        (Method::POST, "/streams", "application/x-www-form-urlencoded", "a=1&a[b]=2", 400),
+        (Method::GET, "/streams/9007199254740993", "", "", 404),
+        (Method::GET, "/nowhere", "", "", 404),
+        (Method::PUT, "/locations", "", "", 405),
+    ];
+    for (method, path, kind, body, expected) in bad {
+        let request = http.request(method, format!("{api}{path}")).bearer_auth(&token).header("x-request-id", "r-7");
+        let answer = request.header("content-type", kind).body(body.to_owned()).send().await.expect("an answer");
+        assert_eq!(answer.status().as_u16(), expected, "{path} {kind}");
+        assert_eq!(answer.headers()["x-request-id"], "r-7");
+        assert!(answer.headers().contains_key("x-ratelimit-remaining"), "{path}");
+        let problem: Value = answer.json().await.expect("a problem is JSON");
+        assert_eq!((&problem["status"], &problem["request_id"]), (&json!(expected), &json!("r-7")), "{problem}");
+        assert!(problem["error"].is_string() && problem["code"].is_string(), "{problem}");
+    }
+    let old = http.get(format!("{api}/streams")).bearer_auth(&token).header("accept", "application/vnd.streamwall.v2+json");
+    assert_eq!(old.send().await.expect("an answer").status(), StatusCode::NOT_ACCEPTABLE);
+    house.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn tolerates_trailing_slashes_and_answers_head_options_and_other_origins() {
+    let house = house(|_| {}).await;
+    let (http, token, list) = (Client::new(), token(&house).await, format!("{}/api/v1/streams/", house.url()));
+    let answer = http.get(&list).bearer_auth(&token).header("origin", "https://a.example").send().await.expect("an answer");
+    assert_eq!(
+        (answer.status(), &answer.headers()["access-control-allow-origin"]),
+        (StatusCode::OK, &"*".parse().expect("a star"))
+    );
+    let answer = http.head(&list).bearer_auth(&token).send().await.expect("an answer");
+    assert_eq!(answer.status(), StatusCode::OK);
+    assert_eq!(answer.text().await.expect("nothing"), "");
+    let preflight = http.request(Method::OPTIONS, &list).header("access-control-request-method", "POST");
+    let preflight = preflight.header("access-control-request-headers", "authorization,x-any").send().await.expect("an answer");
+    assert_eq!(preflight.status(), StatusCode::NO_CONTENT);
+    assert_eq!(preflight.headers()["access-control-allow-headers"], "authorization,x-any");
+    house.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn lets_nobody_ask_more_often_than_is_fair_and_says_when_to_come_back() {
+    let house = house(|config| config.edge.rates.anonymous = 3).await;
+    let (http, list) = (Client::new(), format!("{}/api/v1/streams", house.url()));
+    let mut statuses = Vec::new();
+    for _ in 0..12 {
+        let answer = http.get(&list).send().await.expect("an answer");
+        if answer.status() == StatusCode::TOO_MANY_REQUESTS {
+            let wait: u64 = answer.headers()["retry-after"].to_str().expect("text").parse().expect("seconds");
+            assert!((1..=60).contains(&wait));
+        }
+        statuses.push(answer.status().as_u16());
+    }
+    // Even where a minute ends in between, at least six of twelve are too many.
+    assert!(statuses.iter().filter(|status| **status == 429).count() >= 6, "{statuses:?}");
+    for exempt in ["/health", "/health/live", "/health/ready", "/metrics", "/"] {
+        let answer = http.get(format!("{}{exempt}", house.url())).send().await.expect("an answer");
+        assert_eq!(answer.status(), StatusCode::OK, "{exempt}");
+    }
+    house.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn answers_503_in_maintenance_but_stays_healthy() {
+    let house = house(|config| config.edge.maintenance = true).await;
+    let http = Client::new();
+    let answer = http.get(format!("{}/api/v1/streams", house.url())).send().await.expect("an answer");
+    assert_eq!(answer.status(), StatusCode::SERVICE_UNAVAILABLE);
+    let problem: Value = answer.json().await.expect("JSON");
+    assert_eq!(problem["maintenance"], json!(true));
+    assert_eq!(http.get(format!("{}/health", house.url())).send().await.expect("an answer").status(), StatusCode::OK);
+    house.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn does_not_wait_for_ever_for_half_a_request() {
+    let house = house(|config| {
+        config.edge.head_timeout = Duration::from_secs(1);
+        config.edge.body_timeout = Duration::from_secs(1);
+    })
+    .await;
+    let token = token(&house).await;
+    let head = "POST /api/v1/streams HTTP/1.1\r\nHost: hub\r\n";
+    let whole =
+        format!("{head}Authorization: Bearer {token}\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n{{\"link\":");
+    for half in [head, &whole] {
+        let mut socket = TcpStream::connect(house.address).await.expect("a connection");
+        socket.write_all(half.as_bytes()).await.expect("half a request");
+        let mut answer = vec![0; 4096];
+        let read =
+            tokio::time::timeout(Duration::from_secs(10), socket.read(&mut answer)).await.expect("it does not wait for ever");
+        let answer = String::from_utf8_lossy(&answer[..read.unwrap_or(0)]).into_owned();
+        assert!(answer.is_empty() || answer.starts_with("HTTP/1.1 408"), "{answer}");
+    }
+    house.close().await;
+}
+
+#[test]
+fn says_what_is_wrong_and_does_not_start() {
+    let hub = |arguments: &[&str]| {
+        let output = Command::new(env!("CARGO_BIN_EXE_trunkline")).args(arguments).output().expect("the binary runs");
+        (output.status.code(), String::from_utf8_lossy(&output.stderr).into_owned())
+    };
+    let folder = tempfile::tempdir().expect("a folder");
+    let config = folder.path().join("wrong.toml");
+    std::fs::write(&config, "[server]\nlisten = \"x\"\nwat = 1\n[sever]\na = 1\n").expect("a file");
+    let (code, said) = hub(&["check-config", "--config", &config.to_string_lossy()]);
+    assert_eq!(code, Some(1));
+    assert!(["3 mistakes", "server.listen", "server.wat", "sever"].iter().all(|mistake| said.contains(mistake)), "{said}");
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    let address = taken.local_addr().expect("an address").to_string();
+    let (code, said) = hub(&["serve", "--listen", &address, "--journal", "memory:"]);
+    assert_eq!(code, Some(1));
+    assert!(said.contains("cannot listen on") && said.contains("another hub"), "{said}");
+}
