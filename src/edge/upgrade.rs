@@ -224,7 +224,8 @@ async fn welcome(core: Rc<Core>, link: Link, handshake: Handshake, speaks: Subpr
         Ok(who) => {
             let client = Rc::new(Client::new(link, ConnectionId::random(), who, speaks));
             let mut out = Vec::new();
-            append_text(&mut out, &ServerFrame::Welcome { sid: None, restored: None });
+            let sid = (speaks == Subprotocol::Extended).then(|| client.id.to_string());
+            append_text(&mut out, &ServerFrame::Welcome { sid: sid.as_deref(), restored: None });
             client.link.send(out.into());
             core.join(&client);
             // A task of its own: this one is larger than a connection may be.
@@ -232,7 +233,9 @@ async fn welcome(core: Rc<Core>, link: Link, handshake: Handshake, speaks: Subpr
             return;
         }
         Err(Unidentified::Unauthorized) => Farewell::UNAUTHORIZED,
-        Err(Unidentified::TokenExpired) => Farewell::TOKEN_EXPIRED,
+        // Base clients know no other word for it (`streams.md` 8.1).
+        Err(Unidentified::TokenExpired) if speaks == Subprotocol::Extended => Farewell::TOKEN_EXPIRED,
+        Err(Unidentified::TokenExpired) => Farewell::UNAUTHORIZED,
         Err(Unidentified::Unavailable) => Farewell::SERVER_RESTART,
     };
     debug!(?farewell, "client not let in");

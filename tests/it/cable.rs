@@ -3,6 +3,7 @@
 mod bad_input;
 #[path = "../../examples/conformance/channels.rs"]
 mod channels;
+mod extended;
 mod harness;
 mod lifecycle;
 mod readers;

@@ -2,17 +2,18 @@
 
 use std::{rc::Rc, time::Duration};
 
+use bytes::Bytes;
 use futures::future::LocalBoxFuture;
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, value::RawValue};
 use tokio::time::timeout;
 use tracing::debug;
-use trunkline_actors::{Action, Admission, AskError, Leaving, Subscribing};
+use trunkline_actors::{Action, Admission, AskError, Broadcast, Leaving, Subscribing};
 use trunkline_protocol::{
-    cable::{ClientFrame, Data, Identifier, ServerFrame},
+    cable::{ClientFrame, Data, Identifier, ServerFrame, extended::HistoryRequest},
     limits,
 };
 
-use super::{Client, subscriptions::Asides};
+use super::Client;
 use crate::edge::gateway::Core;
 
 /// The hub's own deadlines are shorter; this one only guards the connection against a channel that forgot its own.
@@ -30,7 +31,7 @@ pub(super) fn begin(core: &Rc<Core>, client: &Rc<Client>, text: &str) -> Option<
         }
     };
     match frame {
-        ClientFrame::Subscribe { identifier, .. } => subscribe(core, client, &identifier),
+        ClientFrame::Subscribe { identifier, history, .. } => subscribe(core, client, &identifier, history),
         ClientFrame::Unsubscribe { identifier } => {
             let identifier = core.known(&identifier)?;
             client.subscriptions.borrow().get(&identifier)?;
@@ -48,17 +49,43 @@ pub(super) fn begin(core: &Rc<Core>, client: &Rc<Client>, text: &str) -> Option<
             client.send(&ServerFrame::Pong);
             None
         }
-        // Answered by the extended protocol; silent in the base one.
-        ClientFrame::History { .. }
-        | ClientFrame::Whisper { .. }
-        | ClientFrame::Join { .. }
-        | ClientFrame::Leave { .. }
-        | ClientFrame::Presence { .. }
-        | ClientFrame::Pong => None,
+        ClientFrame::History { identifier, history } => {
+            let (identifier, core, client) = (core.known(&identifier)?, core.clone(), client.clone());
+            Some(Box::pin(async move { core.recover(&client, &identifier, &history).await }))
+        }
+        ClientFrame::Whisper { identifier, data } => whisper(core, client, &identifier, data),
+        ClientFrame::Presence { identifier, .. } => {
+            // Nobody's presence is kept here; said, because a client that waits for it would wait for ever (`cable.md` 2.6).
+            let identifier = core.known(&identifier).unwrap_or_else(|| Rc::new(Identifier::new(&identifier)));
+            let message = br#"{"type":"error","total":0}"#;
+            let (identifier, kind) = (identifier.json(), Some("presence"));
+            client.send(&ServerFrame::Data { identifier, message, kind, position: None });
+            None
+        }
+        ClientFrame::Join { .. } | ClientFrame::Leave { .. } | ClientFrame::Pong => None,
     }
 }
 
-fn subscribe(core: &Rc<Core>, client: &Rc<Client>, text: &str) -> Option<LocalBoxFuture<'static, ()>> {
+/// Tells the others on the subscription's whisper topic, where its channel allows it.
+fn whisper(core: &Rc<Core>, client: &Rc<Client>, identifier: &str, data: &RawValue) -> Option<LocalBoxFuture<'static, ()>> {
+    let identifier = core.known(identifier)?;
+    let topic = client.subscriptions.borrow().get(&identifier)?.whisper.clone()?;
+    let message = Bytes::copy_from_slice(data.get().as_bytes());
+    let broadcast = Broadcast { topic, message, offset: None, conflate: None, except: Some(client.id), kind: None };
+    let core = core.clone();
+    Some(Box::pin(async move {
+        if let Err(error) = core.hub().publish(broadcast, false).await {
+            debug!(%error, "whisper lost");
+        }
+    }))
+}
+
+fn subscribe(
+    core: &Rc<Core>,
+    client: &Rc<Client>,
+    text: &str,
+    history: Option<HistoryRequest>,
+) -> Option<LocalBoxFuture<'static, ()>> {
     let reject = |identifier: &Identifier| {
         client.send(&ServerFrame::Reject(identifier.json()));
         None
@@ -81,10 +108,10 @@ fn subscribe(core: &Rc<Core>, client: &Rc<Client>, text: &str) -> Option<LocalBo
         return None;
     }
     client.subscriptions.borrow_mut().begin(identifier.clone());
-    Some(Box::pin(admit(core.clone(), client.clone(), identifier)))
+    Some(Box::pin(admit(core.clone(), client.clone(), identifier, history)))
 }
 
-async fn admit(core: Rc<Core>, client: Rc<Client>, identifier: Rc<Identifier>) {
+async fn admit(core: Rc<Core>, client: Rc<Client>, identifier: Rc<Identifier>, history: Option<HistoryRequest>) {
     let channel = identifier.channel().unwrap_or_default();
     let subscribing =
         Subscribing { identifier: identifier.text(), params: identifier.params(), who: &client.who, connection: client.id };
@@ -99,21 +126,22 @@ async fn admit(core: Rc<Core>, client: Rc<Client>, identifier: Rc<Identifier>) {
             return;
         }
     };
-    let Admission { topics, greetings, whisper, presence } = admission;
+    let Admission { topics, greetings, whisper, .. } = admission;
     for greeting in &greetings {
         client.transmit(&identifier, greeting);
     }
     // Attached before confirmed: what is published after the client saw the confirmation is never lost.
-    for topic in topics {
+    for topic in topics.into_iter().chain(whisper.clone()) {
         core.follow(&client, &identifier, topic);
     }
     if let Some(subscription) = client.subscriptions.borrow_mut().get_mut(&identifier) {
         subscription.confirmed = true;
-        if whisper.is_some() || presence.is_some() {
-            subscription.asides = Some(Box::new(Asides { whisper, presence }));
-        }
+        subscription.whisper = whisper;
     }
     client.send(&ServerFrame::Confirm(identifier.json()));
+    if let Some(request) = history {
+        core.recover(&client, &identifier, &request).await;
+    }
     let _ = timeout(DEADLINE, core.hub().joined(channel, subscribing)).await;
 }
 

@@ -14,17 +14,8 @@ pub(crate) struct Subscription {
     pub confirmed: bool,
     /// What it hears, without repeats.
     pub topics: SmallVec<[Topic; 1]>,
-    /// Where its whispers go and whose presence it may join, where the channel allows any.
-    pub asides: Option<Box<Asides>>,
-}
-
-/// What the extended protocol adds to a subscription.
-#[derive(Debug)]
-pub(crate) struct Asides {
-    /// Where whispers go.
+    /// Where its whispers go, where the channel allows any.
     pub whisper: Option<Topic>,
-    /// Whose presence.
-    pub presence: Option<Topic>,
 }
 
 /// All of one client's. A short list: most clients have one, none has more than
@@ -48,7 +39,7 @@ impl Subscriptions {
     /// Begins one that is not yet confirmed.
     pub(crate) fn begin(&mut self, identifier: Rc<Identifier>) {
         self.0.reserve_exact(1);
-        self.0.push(Subscription { identifier, confirmed: false, topics: SmallVec::new(), asides: None });
+        self.0.push(Subscription { identifier, confirmed: false, topics: SmallVec::new(), whisper: None });
     }
     pub(crate) fn remove(&mut self, identifier: &Rc<Identifier>) -> Option<Subscription> {
         let at = self.0.iter().position(|one| Rc::ptr_eq(&one.identifier, identifier))?;

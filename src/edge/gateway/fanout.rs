@@ -47,7 +47,13 @@ pub(super) async fn write(core: &Rc<Core>, tick: &[Arc<[Broadcast]>]) {
             }
         }
     }
-    core.table.borrow_mut().end_fanout();
+    let mut table = core.table.borrow_mut();
+    for broadcast in tick.iter().flat_map(|batch| batch.iter()) {
+        if let Some(at) = &broadcast.offset {
+            table.passed(&broadcast.topic, at.offset);
+        }
+    }
+    table.end_fanout();
 }
 
 fn push(core: &Core, slots: &[u32], run: &FrameRun) {
@@ -75,7 +81,8 @@ fn push(core: &Core, slots: &[u32], run: &FrameRun) {
 fn plan(table: &Table, broadcasts: &[&Broadcast]) -> Vec<Lane> {
     let mut lanes = Vec::new();
     let Some(first) = broadcasts.first() else { return lanes };
-    let plain = broadcasts.iter().all(|one| one.topic == first.topic && one.except.is_none());
+    let plain = broadcasts.iter().all(|one| one.topic == first.topic && one.except.is_none())
+        && table.caught_up(&first.topic).next().is_none();
     // The common case, one topic without exceptions, needs no look at single clients: nobody is in two groups, or there is one frame.
     if plain && (broadcasts.len() == 1 || table.groups(&first.topic).nth(1).is_none()) {
         for group in table.groups(&first.topic) {
@@ -135,6 +142,9 @@ fn sorted(table: &Table, broadcasts: &[&Broadcast], lanes: &mut Vec<Lane>) {
             mix(&mut seen, slot, 2);
         }
     }
+    for slot in topics.iter().flat_map(|topic| table.caught_up(topic)) {
+        mix(&mut seen, slot, 2);
+    }
     for topic in &topics {
         for group in table.groups(topic) {
             let slots: Vec<u32> = group.slots.iter().copied().filter(|slot| seen[*slot as usize] < 2).collect();
@@ -164,6 +174,10 @@ fn in_order(table: &Table, broadcasts: &[&Broadcast], slot: u32, frames: &mut Fr
                 continue;
             }
             let identifier = &subscription.identifier;
+            let offset = broadcast.offset.as_ref().map(|at| at.offset);
+            if offset.is_some_and(|offset| table.was_told(&broadcast.topic, slot, identifier, offset)) {
+                continue;
+            }
             let frame = frames
                 .entry((number, Rc::as_ptr(identifier).addr(), client.speaks))
                 .or_insert_with(|| compose(broadcast, identifier, client.speaks));
@@ -180,7 +194,8 @@ fn latest(broadcast: &Broadcast, identifier: &Rc<Identifier>) -> Option<LatestKe
     Some(LatestKey { topic: broadcast.topic.clone(), identifier: identifier.clone(), key })
 }
 
-fn compose(broadcast: &Broadcast, identifier: &Identifier, speaks: Subprotocol) -> Bytes {
+/// A broadcast as one subscription is told it.
+pub(super) fn compose(broadcast: &Broadcast, identifier: &Identifier, speaks: Subprotocol) -> Bytes {
     let mut out = Vec::with_capacity(broadcast.message.len() + identifier.json().len() + 64);
     append(&mut out, broadcast, identifier, speaks);
     out.into()

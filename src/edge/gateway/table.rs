@@ -22,6 +22,14 @@ pub(super) struct Group {
     pub slots: Vec<u32>,
 }
 
+/// One subscription of one client, told a topic's history up to an offset.
+#[derive(Debug)]
+struct CaughtUp {
+    slot: u32,
+    identifier: Rc<Identifier>,
+    upto: u64,
+}
+
 /// A core's tables.
 #[derive(Default)]
 pub(super) struct Table {
@@ -32,6 +40,8 @@ pub(super) struct Table {
     fanning_out: bool,
     connections: HashMap<ConnectionId, u32>,
     topics: HashMap<Topic, HashMap<(usize, Subprotocol), Group>>,
+    /// Who was told a topic's history up to an offset: what is still on its way up to there has been told already.
+    caught_up: HashMap<Topic, Vec<CaughtUp>>,
     identifiers: HashSet<Interned>,
 }
 
@@ -73,6 +83,34 @@ impl Table {
     pub(super) fn begin_fanout(&mut self) {
         self.fanning_out = true;
     }
+    /// Whether a pass is under way, whose lists of slots were made before now.
+    pub(super) fn is_fanning_out(&self) -> bool {
+        self.fanning_out
+    }
+    /// Live broadcasts of the topic up to this offset are not for this subscription.
+    pub(super) fn catch_up(&mut self, topic: &Topic, slot: u32, identifier: &Rc<Identifier>, upto: u64) {
+        let caught_up = self.caught_up.entry(topic.clone()).or_default();
+        caught_up.retain(|one| one.slot != slot || !Rc::ptr_eq(&one.identifier, identifier));
+        caught_up.push(CaughtUp { slot, identifier: identifier.clone(), upto });
+    }
+    /// Those who must not be told everything of a topic.
+    pub(super) fn caught_up(&self, topic: &Topic) -> impl Iterator<Item = u32> {
+        self.caught_up.get(topic).into_iter().flatten().map(|one| one.slot)
+    }
+    /// Was this told to the subscription already, with its history?
+    pub(super) fn was_told(&self, topic: &Topic, slot: u32, identifier: &Rc<Identifier>, offset: u64) -> bool {
+        let mut of_topic = self.caught_up.get(topic).into_iter().flatten();
+        of_topic.any(|one| one.slot == slot && offset <= one.upto && Rc::ptr_eq(&one.identifier, identifier))
+    }
+    /// The core has passed this offset of the topic: nobody needs to be spared anything up to there.
+    pub(super) fn passed(&mut self, topic: &Topic, offset: u64) {
+        if let Entry::Occupied(mut entry) = self.caught_up.entry(topic.clone()) {
+            entry.get_mut().retain(|one| one.upto > offset);
+            if entry.get().is_empty() {
+                entry.remove();
+            }
+        }
+    }
     pub(super) fn end_fanout(&mut self) {
         self.fanning_out = false;
         self.free.append(&mut self.resting);
@@ -88,6 +126,12 @@ impl Table {
         group.slots.push(slot);
     }
     pub(super) fn detach(&mut self, topic: &Topic, identifier: &Rc<Identifier>, speaks: Subprotocol, slot: u32) {
+        if let Some(caught_up) = self.caught_up.get_mut(topic) {
+            caught_up.retain(|one| one.slot != slot || !Rc::ptr_eq(&one.identifier, identifier));
+            if caught_up.is_empty() {
+                self.caught_up.remove(topic);
+            }
+        }
         let Some(groups) = self.topics.get_mut(topic) else { return };
         if let Entry::Occupied(mut entry) = groups.entry((Rc::as_ptr(identifier).addr(), speaks)) {
             let slots = &mut entry.get_mut().slots;

@@ -23,7 +23,9 @@ async fn selects_the_first_subprotocol_it_knows() {
         assert!(head.contains("sec-websocket-accept: s3pplmbitxaq9kygzzhzrbk+xoo="), "{head}");
         let line = head.lines().find_map(|line| line.strip_prefix("sec-websocket-protocol: "));
         assert_eq!(line, selected);
-        assert_eq!(raw.text().await, r#"{"type":"welcome"}"#);
+        let welcome: serde_json::Value = serde_json::from_str(&raw.text().await).expect("JSON");
+        assert_eq!(welcome["type"], "welcome");
+        assert_eq!(welcome.get("sid").is_some(), offers.contains("ext"));
     }
     let (mut none, response) = house.connect("/cable", &[]).await;
     assert!(!response.headers().contains_key("sec-websocket-protocol"));
@@ -69,8 +71,12 @@ async fn admits_origins_by_policy() {
 #[tokio::test(flavor = "multi_thread")]
 async fn lets_in_whom_it_knows_and_tells_others_why_not() {
     let house = House::open().await;
-    for (token, reason) in [("bad", "unauthorized"), ("old", "token_expired")] {
-        let mut refused = house.connect(&format!("/cable?token={token}"), &[]).await.0;
+    for (token, speaks, reason) in [
+        ("bad", "actioncable-v1-json", "unauthorized"),
+        ("old", "actioncable-v1-json", "unauthorized"),
+        ("old", "actioncable-v1-ext-json", "token_expired"),
+    ] {
+        let mut refused = house.connect(&format!("/cable?token={token}"), &[("sec-websocket-protocol", speaks)]).await.0;
         assert_eq!(refused.hear().await, json!({"type":"disconnect","reason":reason,"reconnect":false}));
         assert_eq!(refused.hear_or_close().await.expect_err("closed").map(|close| u16::from(close.code)), Some(1000));
     }
