@@ -6,6 +6,7 @@
 use std::{
     io,
     net::{SocketAddr, TcpListener},
+    rc::Rc,
     sync::{
         Arc,
         atomic::{AtomicUsize, Ordering},
@@ -32,7 +33,7 @@ use super::{
     gateway::{Core, Dismiss, Drain, Gateway, outlet},
     origin::Origins,
     stats::EdgeStats,
-    upgrade::{self, Identify},
+    upgrade::{self, Identify, IntoWire, Sealed},
 };
 
 /// What a deployment may say about the server; the defaults suit one machine.
@@ -42,6 +43,8 @@ pub struct ServeConfig {
     pub cores: usize,
     /// Where cables are opened.
     pub paths: Vec<String>,
+    /// Speaks TLS with this, REST and cables alike; its certificate resolver may change its answer while it runs. `None`: plain.
+    pub tls: Option<Arc<rustls::ServerConfig>>,
     /// From which pages.
     pub origins: Origins,
     /// Cables at once; at most what the file descriptor limit allows, whatever is said here.
@@ -65,6 +68,7 @@ impl Default for ServeConfig {
         Self {
             cores: std::thread::available_parallelism().map_or(2, usize::from),
             paths: vec!["/cable".to_owned()],
+            tls: None,
             origins: Origins::default(),
             connections_max: usize::MAX,
             frame_bytes_max: limits::FRAME_BYTES_MAX,
@@ -277,33 +281,58 @@ where
         .shutdown_timeout(config.drain_timeout.as_secs().max(1))
         .disable_signals();
     let shared = shared.clone();
-    let server = builder.listen("edge", listener, move || {
-        let core = enter(&shared);
-        let upgrades = fn_factory_with_config(move |(): ()| {
-            let core = core.clone();
-            async move {
-                Ok::<_, ()>(fn_service(move |(request, framed): (Request, Framed<TcpStream, h1::Codec>)| {
-                    upgrade::take(&core, request, framed, |stream| stream);
-                    std::future::ready(Ok::<_, actix_http::Error>(()))
+    // The two differ in the type of their streams only, which no function can name.
+    macro_rules! http {
+        ($wire:expr) => {
+            HttpService::build()
+                .tcp_nodelay(true)
+                .client_request_timeout(config.head_timeout)
+                .client_disconnect_timeout(Duration::from_secs(5))
+                .keep_alive(config.keep_alive)
+                .upgrade(upgrades(enter(&shared), $wire))
+                .finish(map_config(app().into_factory().map_err(|error: S::Error| error.into().error_response()), |()| {
+                    AppConfig::default()
                 }))
-            }
-        });
-        HttpService::build()
-            .tcp_nodelay(true)
-            .client_request_timeout(config.head_timeout)
-            .client_disconnect_timeout(Duration::from_secs(5))
-            .keep_alive(config.keep_alive)
-            .upgrade(upgrades)
-            .finish(map_config(app().into_factory().map_err(|error: S::Error| error.into().error_response()), |()| {
-                AppConfig::default()
-            }))
-            .tcp()
-    })?;
+        };
+    }
+    let server = match config.tls.clone() {
+        None => builder.listen("edge", listener, move || http!(|stream: TcpStream| stream).tcp()),
+        Some(tls) => builder.listen("edge", listener, move || http!(Sealed).rustls_0_23((*tls).clone())),
+    }?;
     Ok(server.run())
 }
 
+/// What takes over every WebSocket upgrade of one worker.
+fn upgrades<T: 'static, W: IntoWire + 'static>(
+    core: Rc<Core>,
+    wire: fn(T) -> W,
+) -> impl ServiceFactory<
+    (Request, Framed<T, h1::Codec>),
+    Config = (),
+    Response = (),
+    Error = actix_http::Error,
+    InitError = (),
+    Service = impl actix_service::Service<
+        (Request, Framed<T, h1::Codec>),
+        Response = (),
+        Error = actix_http::Error,
+        Future = std::future::Ready<Result<(), actix_http::Error>>,
+    >,
+    Future = impl Future,
+> {
+    fn_factory_with_config(move |(): ()| {
+        let core = core.clone();
+        async move {
+            Ok::<_, ()>(fn_service(move |(request, framed): (Request, Framed<T, h1::Codec>)| {
+                upgrade::take(&core, request, framed, wire);
+                std::future::ready(Ok::<_, actix_http::Error>(()))
+            }))
+        }
+    })
+}
+
 /// Starts this thread's gateway and tells the hub of it.
-fn enter(shared: &Arc<Shared>) -> std::rc::Rc<Core> {
+fn enter(shared: &Arc<Shared>) -> Rc<Core> {
     let mut gateways = shared.gateways.lock();
     let core = Core::new(gateways.len(), shared.clone());
     let (outlet, batches) = outlet();

@@ -7,4 +7,5 @@ mod extended;
 mod harness;
 mod lifecycle;
 mod readers;
+mod tls;
 mod upgrade;
