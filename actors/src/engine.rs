@@ -8,6 +8,7 @@ pub(crate) mod directory;
 pub mod entity;
 pub mod fanout;
 pub(crate) mod house;
+pub(crate) mod latency;
 pub mod lease;
 pub(crate) mod mailbox;
 pub(crate) mod opening;
@@ -17,6 +18,7 @@ pub(crate) mod published;
 pub mod relay;
 pub(crate) mod sequence;
 pub mod supervisor;
+pub(crate) mod tap;
 
 use trunkline_protocol::Refusal;
 

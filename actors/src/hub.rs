@@ -15,7 +15,7 @@ use ractor::ActorCell;
 use tokio::{sync::oneshot, time::timeout};
 use trunkline_persistence::{Journal, JournalStats};
 use trunkline_protocol::{
-    CommandId, EntityId, Notice, Position, Principal, Refusal, Topic,
+    Commit, CommandId, EntityId, Notice, Position, Principal, Refusal, Topic, Version,
     limits::{ASK_DEADLINE, READ_YOUR_WRITES_DEADLINE},
 };
 
@@ -25,6 +25,7 @@ use crate::{
     engine::{
         entity::actor::said,
         house::House,
+        latency::Counted,
         mailbox::{NotPosted, Resident as _, Wish},
         opening,
         published::{Published, PublishedTopic},
@@ -235,6 +236,18 @@ impl Hub {
             Err(_) => Err(AskError::Deadline),
         }
     }
+    /// What one entity wrote after a version, in order: for a history that is folded when somebody asks for it. Everything at once, so
+    /// not for what is asked often.
+    ///
+    /// # Errors
+    /// [`AskError::Unavailable`] where the journal cannot be read, [`AskError::Deadline`] where it does not answer.
+    pub async fn commits(&self, entity: &EntityId, after: Version) -> Result<Vec<Commit>, AskError> {
+        match timeout(ASK_DEADLINE, self.inner.house.journal.read(entity, after)).await {
+            Ok(Ok(commits)) => Ok(commits),
+            Ok(Err(error)) => Err(AskError::Unavailable(error.to_string())),
+            Err(_) => Err(AskError::Deadline),
+        }
+    }
     /// Tells projections and channels something that is not kept.
     pub fn notice(&self, notice: Notice) {
         if self.inner.house.tells.try_send(Tell::Notice(notice, 0)).is_err() {
@@ -317,6 +330,50 @@ impl Hub {
     #[must_use]
     pub fn supervision(&self) -> Supervision {
         report::tree(&self.inner.house)
+    }
+    /// Resolves when the hub has failed for good, with the reason: whoever runs the process ends it then. Never, where it does not.
+    pub async fn until_failed(&self) -> String {
+        let mut failed = self.inner.house.failed.subscribe();
+        match failed.wait_for(Option::is_some).await.map(|failed| failed.clone()) {
+            Ok(Some(cause)) => cause,
+            // The hub itself holds the sender.
+            _ => std::future::pending().await,
+        }
+    }
+    /// How long the appends of entities took, counted since the hub opened.
+    #[must_use]
+    pub fn append_latency(&self) -> Counted {
+        self.inner.house.appends.counted()
+    }
+    /// From now on what `topic` tells is also told, frame by frame and latest never wins, on the topic that comes back. Ended by
+    /// [`Hub::untap`], once for each time.
+    ///
+    /// # Errors
+    /// Refused where too many topics are tapped, or the topic is a tap.
+    pub fn tap(&self, topic: &Topic) -> Result<Topic, Refusal> {
+        self.inner.relay.fanout.taps.open(topic)
+    }
+    /// One who tapped the topic has had enough.
+    pub fn untap(&self, topic: &Topic) {
+        self.inner.relay.fanout.taps.close(topic);
+    }
+    /// Makes an entity panic: to see (in a test, in a demonstration) what happens then. Resolves when its crash has been counted.
+    ///
+    /// # Errors
+    /// Refused 404 where no such kind is kept; those of [`Hub::ask`].
+    pub async fn crash(&self, entity: &EntityId, cause: &str) -> Result<(), AskError> {
+        let resident = self.inner.house.resident(entity).ok_or_else(Refusal::not_found)??;
+        let (told, crashed) = oneshot::channel();
+        resident.crash(cause.to_owned(), told);
+        match timeout(ASK_DEADLINE, crashed).await {
+            Ok(Ok(())) => Ok(()),
+            Ok(Err(_)) => Err(AskError::Unavailable("it was gone already".into())),
+            Err(_) => Err(AskError::Deadline),
+        }
+    }
+    /// Fails the hub for good, as its root supervisor does when it gives up: to see what happens then.
+    pub fn fail(&self, cause: &str) {
+        self.inner.house.fail(cause);
     }
     /// Retires every entity that nobody asks at this moment; the next ask wakes it again. For tests and for an operator short of memory.
     pub fn retire_everybody(&self) {

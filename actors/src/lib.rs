@@ -29,6 +29,7 @@ pub use engine::{
     clock::Clock,
     entity::{Asking, Decision, Entity, NoNotice, Outcome, Written},
     fanout::{Broadcast, Broadcasts, Offset, Outlet},
+    latency::Counted,
     lease::{Claim, Holder, Lease, Leases},
     projection::Projection,
     relay::RelayHealth,

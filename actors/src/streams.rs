@@ -6,6 +6,7 @@
 //! - [`board`]: the list of streams and the one JSON shape of a stream; [`wall`]: the shape that a wall reads
 //! - [`writing`]: the one road from a draft or a change to the entity that decides it; `tidying`: what the hub archives by itself
 //! - [`channel`]: dashboards; [`collaborative_channel`], [`collaboration_channel`]: the shared grid, whose happenings [`grid`] reads
+//! - [`history`]: what happened to one stream, folded from its commits when somebody asks
 //! - [`location`], [`streamer`], [`ignore_list`]: registries: one entity each, so that uniqueness is decided in one mailbox
 //! - [`timestamp`]: moments worth finding again, one entity each
 //! - [`tally`]: how many streams a location and a streamer have
@@ -17,6 +18,7 @@ pub mod channel;
 pub mod collaboration_channel;
 pub mod collaborative_channel;
 pub mod grid;
+pub mod history;
 pub mod link;
 pub mod stream;
 mod tidying;

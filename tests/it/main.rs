@@ -4,3 +4,4 @@ mod cable;
 mod house;
 mod street;
 mod lists;
+mod history;

@@ -7,6 +7,8 @@ use futures::future::{BoxFuture, join_all};
 use parking_lot::RwLock;
 use trunkline_protocol::{ConnectionId, Topic, limits::OUTLET_DEADLINE};
 
+use super::tap::Taps;
+
 /// A place in a topic's history, by which a client resumes: made of the journal's epoch and a commit's position
 /// (`position << 10 | place among the commit's broadcasts on that topic`), so it is the same on every node and after every restart.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -80,6 +82,7 @@ pub trait Outlet: Send + Sync + 'static {
 #[derive(Default)]
 pub(crate) struct Fanout {
     outlets: RwLock<Vec<Arc<dyn Outlet>>>,
+    pub(crate) taps: Taps,
 }
 
 impl Fanout {
@@ -90,10 +93,11 @@ impl Fanout {
         self.outlets.write().retain(|attached| !Arc::ptr_eq(attached, outlet));
     }
     /// Hands a batch to every core and waits until each has room for the next.
-    pub(crate) async fn deliver(&self, batch: Vec<Broadcast>) {
+    pub(crate) async fn deliver(&self, mut batch: Vec<Broadcast>) {
         if batch.is_empty() {
             return;
         }
+        self.taps.add_to(&mut batch);
         let outlets = self.outlets.read().clone();
         let batch: Arc<[Broadcast]> = batch.into();
         let deliveries = outlets.iter().map(|outlet| tokio::time::timeout(OUTLET_DEADLINE, outlet.deliver(Arc::clone(&batch))));

@@ -11,7 +11,7 @@ use std::{
     time::Duration,
 };
 
-use parking_lot::{Mutex, RwLock};
+use parking_lot::RwLock;
 use ractor::ActorCell;
 use tokio::{
     runtime::Handle,
@@ -25,6 +25,7 @@ use super::{
     AskError,
     alarms::Alarms,
     directory::Directory,
+    latency::Latency,
     mailbox::Resident,
     relay::Tell,
     supervisor::{history::History, report::Reports},
@@ -53,7 +54,9 @@ pub(crate) struct House {
     pub(crate) tells: mpsc::Sender<Tell>,
     pub(crate) history: Arc<History>,
     pub(crate) reports: Reports,
-    pub(crate) failed: Mutex<Option<String>>,
+    pub(crate) failed: watch::Sender<Option<String>>,
+    /// How long appends took.
+    pub(crate) appends: Latency,
     /// The house runtime: an actor spawned elsewhere would live on an edge worker's thread and die with it.
     pub(crate) runtime: Handle,
     pub(crate) opened: Instant,
@@ -94,11 +97,11 @@ impl House {
     /// The root supervisor gave up: nothing is taken any more. Whoever runs the process looks at the hub's health and ends it.
     pub(crate) fn fail(&self, cause: &str) {
         tracing::error!(cause, "THE HUB HAS FAILED: its root supervisor gave up");
-        *self.failed.lock() = Some(cause.to_owned());
         self.open.store(false, Ordering::Release);
+        self.failed.send_replace(Some(cause.to_owned()));
     }
     pub(crate) fn failed(&self) -> Option<String> {
-        self.failed.lock().clone()
+        self.failed.borrow().clone()
     }
     /// Tells a notice once the relay has told everything up to `after`. Waits a moment where the relay is far behind, then drops it:
     /// what must not be lost is a fact.

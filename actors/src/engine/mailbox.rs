@@ -26,6 +26,13 @@ pub(crate) enum Message<E: Entity> {
     Turn,
     /// The alarm is due.
     Ring,
+    /// Somebody wants to see what a crash does: panic.
+    Crash {
+        /// What it says when it dies.
+        cause: String,
+        /// Told when the crash has been counted.
+        crashed: oneshot::Sender<()>,
+    },
     /// Nobody asked for a while (or the hub closes): save and stop, unless somebody is on the way.
     Leave {
         /// The hub closes: an alarm is no reason to stay.
@@ -155,6 +162,8 @@ pub(crate) trait Resident: Any + Send + Sync {
     fn asked_ms(&self) -> u64;
     /// Tells it that its alarm is due.
     fn ring(&self);
+    /// Makes it panic.
+    fn crash(&self, cause: String, crashed: oneshot::Sender<()>);
     /// Asks it to retire.
     fn leave(&self, closing: bool);
     /// Sends away everybody who still comes: the actor has died.
@@ -178,6 +187,10 @@ impl<E: Entity> Resident for Mailbox<E> {
     fn ring(&self) {
         // An actor that has stopped needs no telling: whoever wakes it looks at its alarm.
         let _ = self.to.cast(Message::Ring);
+    }
+    fn crash(&self, cause: String, crashed: oneshot::Sender<()>) {
+        // An actor that has stopped drops the sender, which says so.
+        let _ = self.to.cast(Message::Crash { cause, crashed });
     }
     fn leave(&self, closing: bool) {
         let _ = self.to.cast(Message::Leave { closing });

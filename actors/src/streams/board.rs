@@ -25,7 +25,7 @@ use std::{
 use bytes::Bytes;
 use parking_lot::RwLock;
 use trunkline_persistence::Piece;
-use trunkline_protocol::{CodecError, Commit, Role, Timestamp, UserId, codec};
+use trunkline_protocol::{CodecError, Commit, Principal, Role, Timestamp, UserId, codec};
 
 pub use filter::{Archive, Filter};
 pub use row::StreamRow;
@@ -178,6 +178,15 @@ impl Board {
             analytics: self.analytics,
             kept,
         }
+    }
+    /// What others are shown of an account: the local part of its address; `None` where it is gone.
+    #[must_use]
+    pub fn name_of(&self, user: UserId) -> Option<String> {
+        if user == UserId::HOUSE {
+            return Some(Principal::house().display_name().to_owned());
+        }
+        let owner = self.owners.owner(user)?;
+        Some(owner.email.split('@').next().unwrap_or(&owner.email).to_owned())
     }
     fn take(&self, fact: &StreamFact, home: &str, at: Timestamp) {
         if self.shelves.write().take(fact, home, at) {

@@ -5,6 +5,7 @@ mod analytics;
 mod answer;
 mod batch;
 mod export;
+mod history;
 mod import;
 mod list;
 mod one;
@@ -27,6 +28,7 @@ pub fn routes(api: &mut ServiceConfig) {
         .service(web::resource("/streams/{id}/pin").put(one::pin).post(one::pin).delete(one::unpin))
         .service(web::resource("/streams/{id}/archive").post(one::archive).put(one::archive))
         .service(web::resource("/streams/{id}/unarchive").post(one::unarchive).put(one::unarchive))
+        .service(web::resource("/streams/{id}/history").get(history::show))
         .service(web::resource("/streams/{id}/analytics").get(analytics::show));
 }
 

@@ -8,7 +8,7 @@ use std::{
     marker::PhantomData,
     panic::{AssertUnwindSafe, catch_unwind},
     sync::Arc,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use bytes::Bytes;
@@ -101,6 +101,14 @@ impl<E: Entity> Actor for EntityActor<E> {
             Message::Ring => {
                 desk.rung().await;
                 desk.work(&me).await
+            }
+            Message::Crash { cause, crashed } => {
+                // A real panic, so that everything that follows is what follows a bug.
+                let Err(panic) = catch_unwind(AssertUnwindSafe(|| -> () { panic!("{cause}") })) else { return Ok(()) };
+                let error = desk.crash(&me, panic.as_ref());
+                // Whoever wanted it may have stopped waiting.
+                let _ = crashed.send(());
+                Err(error)
             }
             Message::Leave { closing } => {
                 Box::pin(desk.leave(&me, closing)).await;
@@ -285,8 +293,12 @@ impl<E: Entity> Desk<E> {
     async fn write(&mut self, draft: &Draft<E>) -> Appending {
         let expected = self.memory.as_ref().map_or(0, |memory| memory.version);
         let commit = NewCommit { entity: self.id.clone(), expected, at: draft.at, turns: draft.turns.clone() };
+        let began = Instant::now();
         match self.house.journal.append(commit).await {
-            Ok(appended) if !appended.replayed => Appending::Durable(appended.position),
+            Ok(appended) if !appended.replayed => {
+                self.house.appends.took(began.elapsed());
+                Appending::Durable(appended.position)
+            }
             // Another actor wrote this first command before us (its retry reached another hub): what else that commit holds is not ours.
             Ok(_) | Err(AppendError::Conflict { .. }) => Appending::Conflict,
             Err(AppendError::Ambiguous(reason)) => Box::pin(self.find_out(draft, expected, &reason)).await,

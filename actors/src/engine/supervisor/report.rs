@@ -35,7 +35,7 @@ pub struct SupervisorReport {
     pub kind: String,
     /// How many of its children are there.
     pub awake: usize,
-    /// Its children; of a kind with many, the busiest and all who rest.
+    /// Its children; of a kind with many, the busiest, all who rest, and all whose crash is remembered.
     pub children: Vec<ActorReport>,
 }
 
@@ -45,6 +45,7 @@ pub struct ActorReport {
     /// Which one.
     pub id: String,
     /// How it is.
+    #[serde(flatten)]
     pub state: ActorState,
     /// Commands that wait at it.
     pub mailbox: usize,
@@ -58,6 +59,8 @@ pub struct ActorReport {
 pub enum ActorState {
     /// It is there.
     Awake,
+    /// It crashed some time ago and nobody has asked it since, or it retired: the next ask builds it from its history.
+    Asleep,
     /// It died, and is started again soon.
     BackingOff {
         /// How soon, in milliseconds.
@@ -127,10 +130,22 @@ pub(crate) fn tree(house: &House) -> Supervision {
     for name in names {
         let mut awake = kinds.remove(name).unwrap_or_default();
         let count = awake.len();
+        let mut children = resting.remove(name).unwrap_or_default();
+        // Whoever has a story is listed, awake or not; those who were not among the busiest would be missed.
+        for id in storied(&history, name) {
+            if children.iter().any(|child| child.id == id) {
+                continue;
+            }
+            let at = awake.iter().position(|(_, awake)| *awake == id);
+            let (state, mailbox) = match at {
+                Some(at) => (ActorState::Awake, awake.swap_remove(at).0),
+                None => (ActorState::Asleep, 0),
+            };
+            children.push(ActorReport { id: id.to_owned(), state, mailbox, restarts: restarts_of(name, id) });
+        }
         // The busiest first.
         awake.sort_by(|(one, id), (other, other_id)| other.cmp(one).then_with(|| id.cmp(other_id)));
         awake.truncate(LISTED_MAX);
-        let mut children = resting.remove(name).unwrap_or_default();
         children.extend(awake.into_iter().map(|(mailbox, id)| ActorReport {
             id: id.to_owned(),
             state: ActorState::Awake,
@@ -140,6 +155,17 @@ pub(crate) fn tree(house: &House) -> Supervision {
         supervisors.push(SupervisorReport { kind: name.to_owned(), awake: count, children });
     }
     Supervision { failed: house.failed(), restarts: house.history.total(), supervisors, history }
+}
+
+/// Everybody of this kind whose crash is remembered, the latest first, each once.
+fn storied<'a>(history: &'a [Restarted], kind: &str) -> Vec<&'a str> {
+    let mut seen = Vec::new();
+    for restarted in history.iter().rev().filter(|restarted| restarted.kind == kind) {
+        if !seen.contains(&&*restarted.id) {
+            seen.push(&*restarted.id);
+        }
+    }
+    seen
 }
 
 fn millis(duration: Duration) -> u64 {
