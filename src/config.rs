@@ -210,6 +210,7 @@ fn read_server(server: &mut Section<'_>) -> (SocketAddr, EdgeConfig) {
         trust_forwarded: server.flag("trust_forwarded", false),
         maintenance: server.flag("maintenance", false),
         demo: server.flag("demo", false),
+        demo_faults: server.flag("demo_faults", false),
         body_bytes_max: server.size("body_bytes_max", limits::BODY_BYTES_MAX, 1024..=1 << 30),
         import_bytes_max: server.size("import_bytes_max", limits::IMPORT_BYTES_MAX, 1024..=1 << 30),
         head_timeout: server.seconds("head_timeout_s", default.head_timeout.as_secs(), 1..=3600),

@@ -7,6 +7,7 @@ mod gateway;
 mod connection;
 mod socket;
 pub mod stats;
+pub mod census;
 pub mod threshold;
 pub mod trace;
 pub mod cors;
@@ -54,6 +55,8 @@ pub struct EdgeConfig {
     pub maintenance: bool,
     /// The demo accounts are shown on the first page.
     pub demo: bool,
+    /// `POST /api/v1/system/faults` is there: an administrator may make an entity panic, to see what follows.
+    pub demo_faults: bool,
     /// The largest request body; a route may set its own [`BodyLimit`].
     pub body_bytes_max: usize,
     /// The largest body of a bulk import.
@@ -94,6 +97,7 @@ impl Default for EdgeConfig {
             trust_forwarded: false,
             maintenance: false,
             demo: false,
+            demo_faults: false,
             body_bytes_max: BODY_BYTES_MAX,
             import_bytes_max: IMPORT_BYTES_MAX,
             head_timeout: Duration::from_secs(10),

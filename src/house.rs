@@ -17,6 +17,7 @@ use trunkline_actors::{
     AskError, Hub, HubConfig, OpenError, Plan,
     accounts::{self, Passwords},
     streams::StreamsConfig,
+    system::System,
     wings::{self, WingsConfig},
 };
 use trunkline_persistence::{Journal, OpenJournalError};
@@ -127,6 +128,7 @@ impl House {
             metrics: Arc::new(Metrics::new()),
             minutes: Minutes::default(),
             cables: std::sync::OnceLock::new(),
+            gate: std::sync::OnceLock::new(),
         });
         let serve = serve_config(config);
         let (paths, served) = (serve.paths.clone(), api.clone());
@@ -140,6 +142,8 @@ impl House {
         let running = edge::serve(serve, listener, hub.clone(), door, app).await.map_err(HouseError::Edge)?;
         // Set once: this is the only edge that this Api ever serves.
         drop(api.cables.set(running.stats()));
+        drop(api.gate.set(running.gate()));
+        rest::system::show(&hub.provided::<System>(), &running.gate());
         tokio::spawn(auth::watch(hub.projection(), hub.clock(), running.gate()));
         Ok(Self { address: running.addr, hub, first_admin_password, running })
     }

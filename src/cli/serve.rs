@@ -19,6 +19,9 @@ use super::{
 };
 use crate::house::House;
 
+/// The exit code of a hub that failed beyond repair: whoever keeps the process starts it again.
+const FAILED: u8 = 70;
+
 /// Accounts that everybody may know: a demo is not a deployment.
 pub const DEMO_ACCOUNTS: [(&str, Role, bool); 4] = [
     ("admin@example.org", Role::Admin, false),
@@ -102,15 +105,19 @@ fn greet(house: &House) {
 async fn run(house: House) -> Result<ExitCode, Failure> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
-    tokio::select! {
-        _ = terminate.recv() => {}
-        _ = interrupt.recv() => {}
+    let failed = tokio::select! {
+        _ = terminate.recv() => None,
+        _ = interrupt.recv() => None,
+        cause = house.hub.until_failed() => Some(cause),
+    };
+    if let Some(cause) = &failed {
+        tracing::error!(cause, "the hub has failed beyond repair: this process ends, to be started again");
     }
     tracing::info!("stopping: clients are told to come back, what is in flight is finished");
     tokio::select! {
         () = house.close() => {
             tracing::info!("stopped; everything acknowledged is in the journal");
-            Ok(ExitCode::SUCCESS)
+            Ok(if failed.is_some() { ExitCode::from(FAILED) } else { ExitCode::SUCCESS })
         }
         _ = terminate.recv() => Ok(at_once()),
         _ = interrupt.recv() => Ok(at_once()),

@@ -249,6 +249,18 @@ impl Handler<Dismiss> for Gateway {
     }
 }
 
+/// Says how many subscriptions hear each topic here.
+#[derive(Message, Clone, Copy)]
+#[rtype(result = "Vec<(Topic, usize)>")]
+pub(crate) struct Hearers;
+
+impl Handler<Hearers> for Gateway {
+    type Result = actix::MessageResult<Hearers>;
+    fn handle(&mut self, _: Hearers, _: &mut Context<Self>) -> Self::Result {
+        actix::MessageResult(self.core.table.borrow().hearers())
+    }
+}
+
 /// Lets nobody in any more and sends everybody away, so many at a time.
 #[derive(Message, Clone, Copy)]
 #[rtype(result = "()")]

@@ -10,6 +10,7 @@ mod listing;
 pub mod locations;
 pub mod streamers;
 pub mod streams;
+pub mod system;
 pub mod timestamps;
 pub mod users;
 
@@ -23,7 +24,7 @@ use actix_web::{
 use trunkline_actors::Hub;
 use trunkline_persistence::Journal;
 
-use super::{EdgeConfig, EdgeStats, Problem, auth::Auth, idempotency, limits::Minutes, page};
+use super::{EdgeConfig, EdgeStats, Gate, Problem, auth::Auth, idempotency, limits::Minutes, page};
 use crate::{config::StreamsConfig, telemetry::metrics::Metrics};
 
 /// What every handler may use: the hub, and what the edge was told. Handed out as `web::Data<Api>`.
@@ -44,18 +45,21 @@ pub struct Api {
     pub minutes: Minutes,
     /// What the cables count; set when the edge listens.
     pub cables: OnceLock<Arc<EdgeStats>>,
+    /// Who is there; set when the edge listens.
+    pub gate: OnceLock<Gate>,
 }
 
 /// Every route of the hub but `/cable`: what `App::new().configure(rest::routes(api))` serves.
 pub fn routes(api: web::Data<Api>) -> impl FnOnce(&mut ServiceConfig) + Clone {
     move |root: &mut ServiceConfig| {
+        let faults = api.config.demo_faults;
         root.app_data(api);
         health::routes(root);
         streams::wall_routes(root);
         accounts::root_routes(root);
         metrics::routes(root);
         page::routes(root);
-        root.service(web::scope("/api/v1").wrap(from_fn(idempotency::pass)).configure(resources));
+        root.service(web::scope("/api/v1").wrap(from_fn(idempotency::pass)).configure(resources).configure(move |api| system::routes(api, faults)));
         root.default_service(web::to(nothing_here));
     }
 }

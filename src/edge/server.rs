@@ -29,6 +29,7 @@ use trunkline_actors::{Hub, Outlet};
 use trunkline_protocol::{Principal, cable::DisconnectReason, limits};
 
 use super::{
+    census::{self, Census},
     connection::Farewell,
     gateway::{Core, Dismiss, Drain, Gateway, outlet},
     origin::Origins,
@@ -170,7 +171,7 @@ impl Running {
     }
 }
 
-/// Sends clients away.
+/// Sends clients away, and says who is there.
 #[derive(Clone)]
 pub struct Gate {
     shared: Arc<Shared>,
@@ -184,6 +185,21 @@ impl Gate {
     /// Every client of whom this is true is told `remote`, on all of its connections.
     pub fn disconnect(&self, whom: impl Fn(&Principal) -> bool + Send + Sync + 'static, reconnect: bool) {
         self.dismiss(whom, Farewell::remote(DisconnectReason::Remote, reconnect));
+    }
+    /// The counters.
+    #[must_use]
+    pub fn stats(&self) -> Arc<EdgeStats> {
+        self.shared.stats.clone()
+    }
+    /// How many cables may be open at once.
+    #[must_use]
+    pub fn connections_max(&self) -> usize {
+        self.shared.open_max
+    }
+    /// Who hears what, on every core; a core that does not answer in time is named.
+    pub async fn census(&self) -> Census {
+        let gateways = self.shared.gateways.lock().clone();
+        census::take(gateways).await
     }
     fn dismiss(&self, whom: impl Fn(&Principal) -> bool + Send + Sync + 'static, farewell: Farewell) {
         let dismiss = Dismiss { whom: Arc::new(whom), farewell };

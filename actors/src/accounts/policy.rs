@@ -14,7 +14,7 @@
 //! | `moderation:read` `moderation:rule` | | | yes | read | | yes |
 //! | `moderation:rule_escalated` | | | `senior_moderator` | | | yes |
 //! | `system:read` | | | | yes, and `developer` | | yes |
-//! | `ignore_lists:write` `streamers:delete` `streams:tags` `audit:read` `users:write` `api_keys:write` `flags:write` | | | | | | yes |
+//! | `ignore_lists:write` `streamers:delete` `streams:tags` `audit:read` `users:write` `api_keys:write` `flags:write` `system:faults` | | | | | | yes |
 //! | `events:write` `events:publish` `tickets:read` | | | | yes, and `organizer` | | yes |
 //! | `tickets:scan` | | | | `organizer`, `scanner` | | yes |
 //!
@@ -59,6 +59,7 @@ pub mod permission {
     pub const API_KEYS_WRITE: &str = "api_keys:write";
     pub const FLAGS_WRITE: &str = "flags:write";
     pub const SYSTEM_READ: &str = "system:read";
+    pub const SYSTEM_FAULTS: &str = "system:faults";
 }
 #[expect(clippy::wildcard_imports, reason = "this file is the table of all of them")]
 use permission::*;
@@ -98,6 +99,7 @@ const ADMIN: &[&str] = &[
     API_KEYS_WRITE,
     FLAGS_WRITE,
     SYSTEM_READ,
+    SYSTEM_FAULTS,
 ];
 
 /// What the role grants by itself, spelled out.

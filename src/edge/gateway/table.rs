@@ -151,6 +151,11 @@ impl Table {
         self.topics.get(topic).into_iter().flat_map(HashMap::values)
     }
 
+    /// Every topic that anybody here hears, with the number of their subscriptions.
+    pub(super) fn hearers(&self) -> Vec<(Topic, usize)> {
+        let count = |groups: &HashMap<_, Group>| groups.values().map(|group| group.slots.len()).sum();
+        self.topics.iter().map(|(topic, groups)| (topic.clone(), count(groups))).collect()
+    }
     pub(super) fn known(&self, text: &str) -> Option<Rc<Identifier>> {
         self.identifiers.get(text).map(|interned| interned.0.clone())
     }
