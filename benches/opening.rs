@@ -50,14 +50,22 @@ fn main() {
 async fn run(phase: &str, folder: &Path, streams: u64, commits: u64) {
     let journal = trunkline_persistence::open(&format!("sled:{}", folder.join("data").display())).expect("the journal opens");
     let start = Instant::now();
-    let config = WingsConfig { passwords: Arc::new(Passwords::new(&PasswordConfig::default()).expect("sound costs")), streams: StreamsConfig::default() };
+    let config = WingsConfig {
+        passwords: Arc::new(Passwords::new(&PasswordConfig::default()).expect("sound costs")),
+        streams: StreamsConfig::default(),
+    };
     let hub = Hub::open(wings::plan(&config), journal.clone(), HubConfig::default()).await.expect("the hub opens");
     let opened = start.elapsed();
     match phase {
         "fill" => fill(&hub, streams, commits).await,
         "open" => {
             let known = hub.projection::<Board>().len();
-            println!("open: {:.2} s for {} commits and {known} streams, {} MiB resident", opened.as_secs_f64(), journal.head(), mib());
+            println!(
+                "open: {:.2} s for {} commits and {known} streams, {} MiB resident",
+                opened.as_secs_f64(),
+                journal.head(),
+                mib()
+            );
         }
         _ => awaken(&hub).await,
     }
@@ -93,7 +101,8 @@ async fn edit(hub: &Hub, id: u64, status: &str) {
 
 async fn awaken(hub: &Hub) {
     let asleep = resident_of(std::process::id());
-    let ids: Vec<u64> = hub.projection::<Board>().all(&Filter::default(), Sort::default()).iter().take(11_000).map(|kept| kept.stream.id).collect();
+    let ids: Vec<u64> =
+        hub.projection::<Board>().all(&Filter::default(), Sort::default()).iter().take(11_000).map(|kept| kept.stream.id).collect();
     stream::iter(&ids[..1000]).for_each_concurrent(AT_ONCE, |id| wake(hub, *id)).await;
     println!("1,000 awake: {} MiB resident in all", mib());
     let before = resident_of(std::process::id());

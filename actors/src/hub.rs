@@ -15,7 +15,7 @@ use ractor::ActorCell;
 use tokio::{sync::oneshot, time::timeout};
 use trunkline_persistence::{Journal, JournalStats};
 use trunkline_protocol::{
-    Commit, CommandId, EntityId, Notice, Position, Principal, Refusal, Topic, Version,
+    CommandId, Commit, EntityId, Notice, Position, Principal, Refusal, Topic, Version,
     limits::{ASK_DEADLINE, READ_YOUR_WRITES_DEADLINE},
 };
 

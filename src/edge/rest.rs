@@ -59,7 +59,12 @@ pub fn routes(api: web::Data<Api>) -> impl FnOnce(&mut ServiceConfig) + Clone {
         accounts::root_routes(root);
         metrics::routes(root);
         page::routes(root);
-        root.service(web::scope("/api/v1").wrap(from_fn(idempotency::pass)).configure(resources).configure(move |api| system::routes(api, faults)));
+        root.service(
+            web::scope("/api/v1")
+                .wrap(from_fn(idempotency::pass))
+                .configure(resources)
+                .configure(move |api| system::routes(api, faults)),
+        );
         root.default_service(web::to(nothing_here));
     }
 }

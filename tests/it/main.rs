@@ -5,3 +5,4 @@ mod house;
 mod street;
 mod lists;
 mod history;
+mod system;

@@ -105,7 +105,8 @@ mod tests {
         assert_eq!(batch[3..].iter().map(|told| &told.topic).collect::<Vec<_>>(), [&place, &place]);
         assert!(batch[3].conflate.is_none(), "every one counts");
         let told: serde_json::Value = serde_json::from_slice(&batch[4].message).expect("JSON");
-        let frame = json!({"action": "frame", "topic": "c:one", "offset": null, "conflate": "latest", "kind": null, "message": {"n": 1}});
+        let frame =
+            json!({"action": "frame", "topic": "c:one", "offset": null, "conflate": "latest", "kind": null, "message": {"n": 1}});
         assert_eq!(told, frame);
         taps.close(&one);
         let mut batch = said.clone();

@@ -208,10 +208,7 @@ mod tests {
     }
     fn edit(id: u64, from: &str, to: &str) -> StreamFact {
         let change = |field, from: &str, to: &str| Change { field, from: from.into(), to: to.into() };
-        StreamFact::FieldsChanged {
-            id,
-            changes: vec![change(StreamField::Title, from, to), change(StreamField::City, "", to)],
-        }
+        StreamFact::FieldsChanged { id, changes: vec![change(StreamField::Title, from, to), change(StreamField::City, "", to)] }
     }
     fn history() -> Vec<Commit> {
         let added = |id| StreamFact::StreamAdded {
