@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { existsSync, readFileSync } from "node:fs";
+import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { resolve } from "node:path";
 import { test } from "node:test";
 import { binary, Hub, people, sleep, until } from "./hub.mjs";
@@ -85,7 +85,10 @@ test("killed with -9 in the middle of the feed and sent it again, nothing acknow
     const there = new Map(after.all.map((s) => [s.id, s.link]));
     for (const [id, link] of acknowledged) assert.equal(there.get(id), link, `acknowledged stream ${id} is missing`);
 
-    const feed = spawn(binary, ["feed", `${folder}/livestreams.jsonl`, "--url", hub.url, "--email", people.bot.email, "--password", people.bot.password, "--json", "--no-check"], {
+    // Bare bodies: half of what the file expects to be created is there already.
+    const again = `${hub.folder}/again.jsonl`;
+    writeFileSync(again, lines.map((line) => JSON.stringify(line.body)).join("\n"));
+    const feed = spawn(binary, ["feed", again, "--url", hub.url, "--email", people.bot.email, "--password", people.bot.password, "--json"], {
       stdio: ["ignore", "pipe", "inherit"],
     });
     let out = "";
