@@ -6,14 +6,19 @@ LISTEN  ?= 127.0.0.1:7070
 JOURNAL ?= sled:./data
 FEED    ?= $(firstword $(wildcard ../shared/data/livestreams.jsonl) examples/data/livestreams.jsonl)
 
-.PHONY: run demo test test-rust test-clients bench lint fmt
+.PHONY: run demo dashboard screenshots test test-rust test-clients bench lint fmt
+
+## dashboard: the web pages, for the binary to hold; without Node the hub shows a plain page instead
+dashboard:
+	@if command -v npm >/dev/null; then cd dashboard && npm ci --no-audit --no-fund && npm run build; \
+	else echo "no npm here: the hub is built with its plain page"; fi
 
 ## run: the hub on 127.0.0.1:7070 with its journal under ./data
-run:
+run: dashboard
 	cargo run --profile $(PROFILE) -- serve --listen $(LISTEN) --journal $(JOURNAL)
 
 ## demo: the same with demo accounts, and a bot that feeds it
-demo:
+demo: dashboard
 	cargo run --profile $(PROFILE) -- demo --listen $(LISTEN) --journal sled:./data/demo --feed $(FEED)
 
 ## test: everything: the rules, the stories, the real clients
@@ -22,9 +27,14 @@ test: test-rust test-clients
 test-rust:
 	cargo test --workspace
 
-test-clients:
+test-clients: dashboard
 	cargo build
 	cd tests/clients && npm ci --no-audit --no-fund && npm test
+
+## screenshots: every page in both themes, into docs/images/
+screenshots: dashboard
+	cargo build
+	cd tests/clients && npm ci --no-audit --no-fund && node screenshots.mjs ../../docs/images
 
 ## bench: what the README quotes; results go under benches/runs/
 bench:

@@ -20,6 +20,7 @@ pub mod query;
 pub mod body;
 pub mod answer;
 pub mod rest;
+pub mod dashboard;
 pub mod page;
 
 pub use answer::Problem;

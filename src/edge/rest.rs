@@ -24,7 +24,7 @@ use actix_web::{
 use trunkline_actors::Hub;
 use trunkline_persistence::Journal;
 
-use super::{EdgeConfig, EdgeStats, Gate, Problem, auth::Auth, idempotency, limits::Minutes, page};
+use super::{EdgeConfig, EdgeStats, Gate, Problem, auth::Auth, dashboard, idempotency, limits::Minutes, page};
 use crate::{config::StreamsConfig, telemetry::metrics::Metrics};
 
 /// What every handler may use: the hub, and what the edge was told. Handed out as `web::Data<Api>`.
@@ -58,6 +58,7 @@ pub fn routes(api: web::Data<Api>) -> impl FnOnce(&mut ServiceConfig) + Clone {
         streams::wall_routes(root);
         accounts::root_routes(root);
         metrics::routes(root);
+        dashboard::routes(root);
         page::routes(root);
         root.service(
             web::scope("/api/v1")

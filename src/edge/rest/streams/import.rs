@@ -61,6 +61,7 @@ pub(super) async fn import(api: web::Data<Api>, caller: Caller, body: Document) 
             Came::Created(_) | Came::Known(_) | Came::Held => None,
         })
         .collect();
+    let results: Vec<&str> = came.iter().map(Came::word).collect();
     let body = json!({
         "imported": count(|came| matches!(came, Came::Created(_))),
         "failed": errors.len(),
@@ -68,8 +69,21 @@ pub(super) async fn import(api: web::Data<Api>, caller: Caller, body: Document) 
         "held": count(|came| matches!(came, Came::Held)),
         "total": came.len(),
         "errors": errors,
+        // One word for each item, in order: a progress can be told line by line.
+        "results": results,
     });
     Ok(answer::json(StatusCode::OK, &body))
+}
+
+impl Came {
+    fn word(&self) -> &'static str {
+        match self {
+            Self::Created(_) => "created",
+            Self::Known(_) => "duplicate",
+            Self::Held => "held",
+            Self::Failed(_) => "failed",
+        }
+    }
 }
 
 async fn post(hub: &Hub, caller: &Caller, item: Value) -> Came {
