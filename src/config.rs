@@ -142,8 +142,6 @@ impl Config {
         config.journal = "memory:".to_owned();
         config.edge.rates = RateLimits { anonymous: 1_000_000, user: 1_000_000, service: 1_000_000, ..config.edge.rates };
         config.auth.login_per_minute = 100_000;
-        // Nor is waiting for a client that keeps its connection.
-        config.edge.stop_timeout = Duration::from_secs(1);
         // Hashing is not what examples and tests are about.
         config.auth.passwords = PasswordConfig { memory_kib: 64, passes: 1, ..config.auth.passwords };
         config

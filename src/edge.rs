@@ -3,6 +3,7 @@
 pub mod server;
 pub mod upgrade;
 pub mod origin;
+mod finishing;
 mod gateway;
 mod connection;
 mod socket;

@@ -9,7 +9,7 @@ use std::{
     rc::Rc,
     sync::{
         Arc,
-        atomic::{AtomicUsize, Ordering},
+        atomic::{AtomicBool, AtomicUsize, Ordering},
     },
     thread::JoinHandle,
     time::{Duration, Instant},
@@ -19,7 +19,10 @@ use actix::Addr;
 use actix_codec::Framed;
 use actix_http::{HttpService, Request, body::MessageBody, h1};
 use actix_server::{Server, ServerHandle};
-use actix_service::{IntoServiceFactory, ServiceFactory, ServiceFactoryExt as _, fn_factory_with_config, fn_service, map_config};
+use actix_service::{
+    IntoServiceFactory, Service as _, ServiceFactory, ServiceFactoryExt as _, apply_fn_factory, fn_factory_with_config, fn_service,
+    map_config,
+};
 use actix_web::{Error, dev::AppConfig};
 use parking_lot::Mutex;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
@@ -31,6 +34,7 @@ use trunkline_protocol::{Principal, cable::DisconnectReason, limits};
 use super::{
     census::{self, Census},
     connection::Farewell,
+    finishing::attend,
     gateway::{Core, Dismiss, Drain, Gateway, outlet},
     origin::Origins,
     stats::EdgeStats,
@@ -90,6 +94,7 @@ pub(crate) struct Shared {
     pub stats: Arc<EdgeStats>,
     open: AtomicUsize,
     working: AtomicUsize,
+    stopping: AtomicBool,
     open_max: usize,
     gateways: Mutex<Vec<Addr<Gateway>>>,
     outlets: Mutex<Vec<Arc<dyn Outlet>>>,
@@ -110,6 +115,10 @@ impl Shared {
         self.working.fetch_add(1, Ordering::Relaxed);
         AtWork(self.clone())
     }
+    /// Every answer from now on is the last of its connection.
+    pub(crate) fn is_stopping(&self) -> bool {
+        self.stopping.load(Ordering::Relaxed)
+    }
     fn is_idle(&self) -> bool {
         self.open.load(Ordering::Relaxed) == 0 && self.working.load(Ordering::Relaxed) == 0
     }
@@ -123,6 +132,9 @@ impl Drop for AtWork {
         self.0.working.fetch_sub(1, Ordering::Relaxed);
     }
 }
+
+/// An answer has left its service a moment before it has left the process.
+const FLUSH: Duration = Duration::from_millis(50);
 
 /// A running edge. Dropping it leaves it running; [`Running::stop`] ends it.
 pub struct Running {
@@ -149,10 +161,12 @@ impl Running {
     pub fn gate(&self) -> Gate {
         Gate { shared: self.shared.clone() }
     }
-    /// Lets nobody in any more, tells everybody `server_restart`, waits until the last has been told and every command in hand is
-    /// finished, then stops the listener and the workers.
+    /// Lets nobody in any more, tells everybody `server_restart`, waits until the last has been told and every request and command in hand
+    /// is answered, then stops the listener and the workers. Connections on which nothing is asked are not waited for.
     pub async fn stop(self) {
         let Self { shared, server, thread, .. } = self;
+        shared.stopping.store(true, Ordering::Relaxed);
+        server.pause().await;
         for gateway in &*shared.gateways.lock() {
             gateway.do_send(Drain);
         }
@@ -163,7 +177,9 @@ impl Running {
         for outlet in shared.outlets.lock().drain(..) {
             shared.hub.detach(&outlet);
         }
-        server.stop(true).await;
+        // Not gracefully: that would wait for idle connections, too, until the deadline.
+        tokio::time::sleep(FLUSH).await;
+        server.stop(false).await;
         let ended = tokio::task::spawn_blocking(move || thread.join()).await;
         if !matches!(ended, Ok(Ok(Ok(())))) {
             error!("the edge's thread did not end well");
@@ -242,6 +258,7 @@ where
         identify,
         open: AtomicUsize::new(0),
         working: AtomicUsize::new(0),
+        stopping: AtomicBool::new(false),
         gateways: Mutex::default(),
         outlets: Mutex::default(),
     });
@@ -297,7 +314,15 @@ where
         .shutdown_timeout(config.drain_timeout.as_secs().max(1))
         .disable_signals();
     let shared = shared.clone();
-    // The two differ in the type of their streams only, which no function can name.
+    // Types that no function can name.
+    macro_rules! attended {
+        () => {{
+            let shared = shared.clone();
+            let app = app().into_factory().map_err(|error: S::Error| error.into().error_response());
+            apply_fn_factory(app, move |request: Request, app: &_| attend::<_, _, B, _>(&shared, app.call(request)))
+        }};
+    }
+    // The two differ in the type of their streams only.
     macro_rules! http {
         ($wire:expr) => {
             HttpService::build()
@@ -306,9 +331,7 @@ where
                 .client_disconnect_timeout(Duration::from_secs(5))
                 .keep_alive(config.keep_alive)
                 .upgrade(upgrades(enter(&shared), $wire))
-                .finish(map_config(app().into_factory().map_err(|error: S::Error| error.into().error_response()), |()| {
-                    AppConfig::default()
-                }))
+                .finish(map_config(attended!(), |()| AppConfig::default()))
         };
     }
     let server = match config.tls.clone() {

@@ -25,8 +25,6 @@ impl Street {
         Self { house: House::open(config).await.expect("a house"), client: Client::new() }
     }
     async fn close(self) {
-        // A client's idle connections would be waited for.
-        drop(self.client);
         self.house.close().await;
     }
     async fn send(&self, key: &str, method: Method, path: &str, body: Value) -> Response {
