@@ -166,7 +166,7 @@ impl Hub {
         let (reply, answer) = oneshot::channel();
         let mut wish = Box::new(Wish::<E> { command, asking, reply: Some(reply), permit: None });
         for _ in 0..LOOKUPS_MAX {
-            if !house.is_open() {
+            if !house.takes(E::KIND) {
                 return Err(AskError::Unavailable(house.failed().unwrap_or_else(|| "the hub is closing".into())));
             }
             let mailbox = match house.directory.awake::<E>(id) {
@@ -236,13 +236,12 @@ impl Hub {
             Err(_) => Err(AskError::Deadline),
         }
     }
-    /// What one entity wrote after a version, in order: for a history that is folded when somebody asks for it. Everything at once, so
-    /// not for what is asked often.
+    /// What one entity wrote before a version, newest first, at most so many commits: for a history that is folded when somebody asks.
     ///
     /// # Errors
     /// [`AskError::Unavailable`] where the journal cannot be read, [`AskError::Deadline`] where it does not answer.
-    pub async fn commits(&self, entity: &EntityId, after: Version) -> Result<Vec<Commit>, AskError> {
-        match timeout(ASK_DEADLINE, self.inner.house.journal.read(entity, after)).await {
+    pub async fn commits(&self, entity: &EntityId, before: Version, at_most: usize) -> Result<Vec<Commit>, AskError> {
+        match timeout(ASK_DEADLINE, self.inner.house.journal.read_back(entity, before, at_most)).await {
             Ok(Ok(commits)) => Ok(commits),
             Ok(Err(error)) => Err(AskError::Unavailable(error.to_string())),
             Err(_) => Err(AskError::Deadline),

@@ -2,7 +2,7 @@
 //!
 //! Whoever implements it passes `conformance.rs`. It never looks inside a fact.
 
-use futures::{future::BoxFuture, stream::BoxStream};
+use futures::{FutureExt as _, future::BoxFuture, stream::BoxStream};
 use trunkline_protocol::{Commit, EntityId, NewCommit, Position, Version};
 
 use crate::{Loaded, Snapshot};
@@ -91,6 +91,23 @@ pub trait Journal: Send + Sync + 'static {
     fn append(&self, commit: NewCommit) -> BoxFuture<'_, Result<Appended, AppendError>>;
     /// The commits of one entity after a version, in order; empty where there are none.
     fn read(&self, entity: &EntityId, after: Version) -> BoxFuture<'_, Result<Vec<Commit>, JournalError>>;
+    /// The newest commits of one entity before a version, newest first, at most so many: a long history read from its end.
+    /// Where a store cannot read backwards, this reads everything and keeps the end.
+    fn read_back<'a>(
+        &'a self,
+        entity: &'a EntityId,
+        before: Version,
+        at_most: usize,
+    ) -> BoxFuture<'a, Result<Vec<Commit>, JournalError>> {
+        async move {
+            let mut commits = self.read(entity, 0).await?;
+            commits.truncate(commits.partition_point(|commit| commit.version < before));
+            commits.reverse();
+            commits.truncate(at_most);
+            Ok(commits)
+        }
+        .boxed()
+    }
     /// Every commit after a position, in order and without a gap, in pages of at most
     /// [`FOLLOW_PAGE_MAX`](trunkline_protocol::limits::FOLLOW_PAGE_MAX); then the new ones as they become durable. Ends with an error, or when the journal closes.
     fn follow(&self, after: Position) -> BoxStream<'static, Result<Vec<Commit>, FollowError>>;

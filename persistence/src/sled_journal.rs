@@ -240,6 +240,16 @@ impl Journal for SledJournal {
         self.store.clone().read(move |db| stored::history(db, &entity, after, head)).boxed()
     }
 
+    fn read_back<'a>(
+        &'a self,
+        entity: &'a EntityId,
+        before: Version,
+        at_most: usize,
+    ) -> BoxFuture<'a, Result<Vec<Commit>, JournalError>> {
+        let (entity, head) = (entity.clone(), self.head());
+        self.store.clone().read(move |db| stored::history_back(db, &entity, before, at_most, head)).boxed()
+    }
+
     fn follow(&self, mut after: Position) -> BoxStream<'static, Result<Vec<Commit>, FollowError>> {
         let (store, mut head) = (self.store.clone(), self.shared.head.subscribe());
         Box::pin(async_stream::stream! {

@@ -28,9 +28,12 @@ use super::{
     latency::Latency,
     mailbox::Resident,
     relay::Tell,
-    supervisor::{history::History, report::Reports},
+    supervisor::{
+        history::{Chronicle, History},
+        report::Reports,
+    },
 };
-use crate::Clock;
+use crate::{Clock, Entity as _};
 
 /// Makes the actor of one entity under a supervisor.
 type Start = fn(&Arc<House>, &EntityId, ActorCell) -> Result<Arc<dyn Resident>, AskError>;
@@ -72,6 +75,10 @@ impl House {
     }
     pub(crate) fn is_open(&self) -> bool {
         self.open.load(Ordering::Acquire)
+    }
+    /// Are asks of this kind taken? A hub that has failed still writes down why.
+    pub(crate) fn takes(&self, kind: &str) -> bool {
+        self.is_open() || (kind == Chronicle::KIND && self.failed().is_some() && !*self.closing.borrow())
     }
     /// The mailbox of an entity of any kind, woken if it sleeps. `None`: this hub keeps no such kind.
     pub(crate) fn resident(self: &Arc<Self>, id: &EntityId) -> Option<Result<Arc<dyn Resident>, AskError>> {

@@ -40,6 +40,8 @@ const RUNG_AT_ONCE: usize = 256;
 const ALARMS_LOOKED_AT_EVERY: Duration = Duration::from_secs(10);
 /// How long the awake may take to leave when the hub closes.
 const LEAVING_DEADLINE: Duration = Duration::from_secs(15);
+/// How long closing waits for the last crashes to be written down.
+const CHRONICLE_DEADLINE: Duration = Duration::from_secs(1);
 
 /// Builds everything, replays what was written since the last snapshot, and starts the actors.
 pub(crate) async fn open(mut plan: Plan, journal: Arc<dyn Journal>, config: HubConfig) -> Result<Hub, OpenError> {
@@ -193,6 +195,11 @@ fn retire_the_idle(house: &House) {
 pub(crate) async fn close(hub: &Hub) {
     let house = &hub.inner.house;
     let Some(root) = hub.inner.root.lock().await.take() else { return };
+    // What crashed last is worth the most; the chronicler is at it.
+    let patience = Instant::now() + CHRONICLE_DEADLINE;
+    while !house.history.is_written() && Instant::now() < patience {
+        tokio::time::sleep(Duration::from_millis(2)).await;
+    }
     // Workers first: they ask.
     house.open.store(false, Ordering::Release);
     let deadline = Instant::now() + LEAVING_DEADLINE;

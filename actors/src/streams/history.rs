@@ -5,7 +5,7 @@
 
 use serde::Serialize;
 use serde_json::Value;
-use trunkline_protocol::{Commit, EntityId, Refusal, Timestamp, UserId, Version};
+use trunkline_protocol::{CodecError, Commit, EntityId, Refusal, Timestamp, UserId, Version};
 
 use super::{
     board::Board,
@@ -95,11 +95,17 @@ pub struct Wanted {
 /// One page, newest first.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Page {
-    /// The entries.
+    /// The entries; may be fewer than asked for although there are more, where they are far apart.
     pub entries: Vec<Entry>,
-    /// There are older ones.
-    pub has_more: bool,
+    /// Where the next page begins; `None`: this is the end.
+    pub next: Option<String>,
 }
+
+/// Commits read at once.
+const COMMITS_AT_ONCE: usize = 256;
+/// Commits that one page may cost. A monitor that looks every minute writes half a million a year; whoever asks for the rare change among
+/// them goes on from the cursor.
+const COMMITS_A_PAGE: usize = 8 * 1024;
 
 /// One page of the history of stream `id`, newest first.
 ///
@@ -108,19 +114,34 @@ pub struct Page {
 pub async fn read(hub: &Hub, id: u64, wanted: &Wanted) -> Result<Page, AskError> {
     let board = hub.projection::<Board>();
     let kept = board.kept(id).ok_or_else(Refusal::not_found)?;
-    let commits = hub.commits(&EntityId::new(Stream::KIND, &kept.home), 0).await?;
-    let mut page = fold(&commits, id, wanted).map_err(|error| AskError::Unavailable(error.to_string()))?;
-    for entry in &mut page.entries {
+    let entity = EntityId::new(Stream::KIND, &kept.home);
+    let mut before = wanted.before.map_or(Version::MAX, |cursor| cursor.commit.saturating_add(1));
+    let (mut entries, mut cost) = (Vec::new(), 0);
+    let next = loop {
+        let commits = hub.commits(&entity, before, COMMITS_AT_ONCE).await?;
+        fold(&commits, id, wanted, &mut entries).map_err(|error| AskError::Unavailable(error.to_string()))?;
+        cost += commits.len();
+        if entries.len() > wanted.limit {
+            entries.truncate(wanted.limit);
+            break entries.last().map(|entry| entry.id.clone());
+        }
+        match commits.last() {
+            Some(oldest) if commits.len() == COMMITS_AT_ONCE => before = oldest.version,
+            _ => break None,
+        }
+        if cost >= COMMITS_A_PAGE {
+            break Some(format!("{before}.0"));
+        }
+    };
+    for entry in &mut entries {
         entry.by.name = board.name_of(entry.by.id);
     }
-    Ok(page)
+    Ok(Page { entries, next })
 }
 
-/// The page, without names. Walks back from the newest commit and stops when the page is full.
-fn fold(commits: &[Commit], id: u64, wanted: &Wanted) -> Result<Page, trunkline_protocol::CodecError> {
-    let mut entries = Vec::new();
-    let reached = |commit: &&Commit| wanted.before.is_none_or(|before| commit.version <= before.commit);
-    for commit in commits.iter().rev().filter(reached) {
+/// Adds what these commits (newest first) tell, without names, until there is more than was wanted.
+fn fold(commits: &[Commit], id: u64, wanted: &Wanted, entries: &mut Vec<Entry>) -> Result<(), CodecError> {
+    for commit in commits {
         let mut of_commit = Vec::new();
         let mut place = 0;
         for turn in &commit.turns {
@@ -153,12 +174,10 @@ fn fold(commits: &[Commit], id: u64, wanted: &Wanted) -> Result<Page, trunkline_
         of_commit.reverse();
         entries.append(&mut of_commit);
         if entries.len() > wanted.limit {
-            break;
+            return Ok(());
         }
     }
-    let has_more = entries.len() > wanted.limit;
-    entries.truncate(wanted.limit);
-    Ok(Page { entries, has_more })
+    Ok(())
 }
 
 type Changed = (Event, bool, StreamField, FieldValue, FieldValue);
@@ -218,20 +237,22 @@ mod tests {
             fields: vec![(StreamField::Link, "https://x".into()), (StreamField::Title, "a".into())],
         };
         vec![
-            commit(1, 1, &[added(7)]),
-            commit(2, 2, &[edit(7, "a", "b")]),
-            commit(3, 2, &[added(8)]),
             commit(4, 3, &[edit(8, "a", "z"), edit(7, "b", "c")]),
+            commit(3, 2, &[added(8)]),
+            commit(2, 2, &[edit(7, "a", "b")]),
+            commit(1, 1, &[added(7)]),
         ]
     }
-    fn wanted(fields: &[StreamField], before: Option<&str>, limit: usize) -> Wanted {
-        Wanted { fields: fields.to_vec(), before: before.and_then(Cursor::parse), limit }
+    fn told(fields: &[StreamField], before: Option<Cursor>, limit: usize) -> Vec<Entry> {
+        let (wanted, mut entries) = (Wanted { fields: fields.to_vec(), before, limit }, Vec::new());
+        fold(&history(), 7, &wanted, &mut entries).expect("facts");
+        entries
     }
 
     #[test]
     fn tells_what_happened_to_one_stream_of_a_link_newest_first() {
-        let page = fold(&history(), 7, &wanted(&[StreamField::Title], None, 10)).expect("facts");
-        let told: Vec<_> = page.entries.iter().map(|entry| (entry.by.id.0, entry.event, &entry.from, &entry.to)).collect();
+        let entries = told(&[StreamField::Title], None, 10);
+        let told: Vec<_> = entries.iter().map(|entry| (entry.by.id.0, entry.event, &entry.from, &entry.to)).collect();
         let text = |text: &str| Value::from(text);
         assert_eq!(
             told,
@@ -241,26 +262,17 @@ mod tests {
                 (1, Event::Created, &Value::Null, &text("a")),
             ]
         );
-        assert!(!page.has_more);
     }
 
     #[test]
-    fn pages_without_a_gap_and_without_telling_anything_twice() {
-        let whole = fold(&history(), 7, &wanted(&[], None, 100)).expect("facts").entries;
+    fn goes_on_within_a_commit_where_a_page_ended() {
+        let whole = told(&[], None, 100);
         assert_eq!(whole.len(), 6);
-        for limit in 1..7 {
-            let (mut told, mut before) = (Vec::new(), None::<String>);
-            loop {
-                let page = fold(&history(), 7, &wanted(&[], before.as_deref(), limit)).expect("facts");
-                told.extend(page.entries);
-                before = told.last().map(|entry| entry.id.clone());
-                if !page.has_more {
-                    break;
-                }
-            }
-            assert_eq!(told, whole, "{limit} at a time");
+        for (place, entry) in whole.iter().enumerate() {
+            let before = Cursor::parse(&entry.id);
+            assert!(before.is_some());
+            assert_eq!(told(&[], before, 100), whole[place + 1..], "after {}", entry.id);
         }
-        assert_eq!(Cursor::parse("nonsense"), None);
-        assert_eq!(Cursor::parse("1.-1"), None);
+        assert_eq!([Cursor::parse("nonsense"), Cursor::parse("1.-1"), Cursor::parse("")], [None, None, None]);
     }
 }

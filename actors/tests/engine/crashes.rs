@@ -10,11 +10,11 @@ use std::{
 
 use serde_json::{Map, json};
 use trunkline_actors::{
-    Action, ActorState, AskError, RelayHealth,
+    Action, ActorState, AskError, Hub, RelayHealth,
     testing::{self, Recorder},
 };
 use trunkline_persistence::MemoryJournal;
-use trunkline_protocol::{ConnectionId, Principal, limits::QUARANTINE_CRASHES};
+use trunkline_protocol::{ConnectionId, EntityId, Principal, limits::QUARANTINE_CRASHES};
 
 use crate::world::*;
 
@@ -124,10 +124,43 @@ async fn starts_a_panicking_worker_again() {
 
 #[tokio::test(start_paused = true)]
 async fn fails_openly_when_a_worker_never_works() {
-    let mut plan = plan();
-    plan.every("never_works", Duration::from_millis(1), |_| Box::pin(async { panic!("a bug for ever") }));
-    let hub = testing::hub(plan).await;
-    tokio::time::sleep(Duration::from_secs(600)).await;
+    let journal = MemoryJournal::new();
+    let mut broken = plan();
+    broken.every("never_works", Duration::from_millis(1), |_| Box::pin(async { panic!("a bug for ever") }));
+    let hub = testing::hub_on(broken, journal.clone()).await;
+    assert!(hub.until_failed().await.contains("workers"));
     assert!(hub.health().failed.is_some_and(|cause| cause.contains("workers")));
+    assert!(matches!(ask(&hub, "a", Command::Add(1)).await, Err(AskError::Unavailable(_))));
+    // Why it failed is known to the next one, down to the last crash.
+    let history = hub.supervision().history;
+    hub.close().await;
+    let hub = testing::hub_on(plan(), journal.restarted()).await;
+    assert_eq!(hub.supervision().history, history);
+    assert!(history.iter().any(|restarted| restarted.kind == "root"), "{history:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn lets_an_entity_be_crashed_on_purpose_and_lists_it_until_it_is_asked_again() {
+    let journal = MemoryJournal::new();
+    let hub = testing::hub_on(plan(), journal.clone()).await;
+    ask(&hub, "a", Command::Add(3)).await.expect("added");
+    hub.crash(&EntityId::new("counter", "a"), "to see what happens").await.expect("it crashed");
+    assert!(matches!(hub.crash(&EntityId::new("unicorn", "a"), "no").await, Err(AskError::Refused(_))));
+    let state = |hub: &Hub| {
+        let tree = hub.supervision();
+        let counters = tree.supervisors.into_iter().find(|supervisor| supervisor.kind == "counter").expect("its kind");
+        counters.children.into_iter().find(|child| child.id == "a").map(|child| (child.state, child.restarts[0].cause.clone()))
+    };
+    let cause = "to see what happens".to_owned();
+    assert_eq!(state(&hub), Some((ActorState::Asleep, cause.clone())));
+    assert_eq!(total(&hub, "a").await, 3);
+    assert_eq!(state(&hub), Some((ActorState::Awake, cause.clone())));
+    assert!(hub.append_latency().count() > 0);
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    hub.close().await;
+    let hub = testing::hub_on(plan(), journal.restarted()).await;
+    assert_eq!(state(&hub), Some((ActorState::Asleep, cause)), "the next hub remembers it");
+    hub.fail("the end");
+    assert_eq!(hub.until_failed().await, "the end");
     assert!(matches!(ask(&hub, "a", Command::Add(1)).await, Err(AskError::Unavailable(_))));
 }

@@ -191,6 +191,13 @@ pub async fn reads_after_a_version(backend: &dyn Backend) {
         assert_eq!(journal.read(&note, after).await.expect("readable"), sent[after.min(5) as usize..], "after {after}");
     }
     assert_eq!(journal.read(&note, u64::MAX).await, Ok(Vec::new()));
+    let newest_first: Vec<Commit> = sent.iter().rev().cloned().collect();
+    for before in [0, 1, 2, 5, 6, 7, u64::MAX] {
+        for at_most in [0, 1, 3, 5, 100] {
+            let older: Vec<_> = newest_first.iter().filter(|commit| commit.version < before).take(at_most).cloned().collect();
+            assert_eq!(journal.read_back(&note, before, at_most).await, Ok(older), "{at_most} before {before}");
+        }
+    }
     let _ = journal.close().await;
 }
 

@@ -11,7 +11,7 @@
 //!
 //! Numbers are big-endian, so that keys sort as numbers do; lengths are 16 bits wide, so that no name is the beginning of another.
 
-use std::ops::RangeInclusive;
+use std::ops::{Range, RangeInclusive};
 
 use trunkline_protocol::{EntityId, Position, Version};
 
@@ -36,6 +36,10 @@ pub(super) fn version(entity: &EntityId, version: Version) -> Vec<u8> {
 
 pub(super) fn versions_after(entity: &EntityId, after: Version) -> RangeInclusive<Vec<u8>> {
     version(entity, after.saturating_add(1))..=version(entity, Version::MAX)
+}
+
+pub(super) fn versions_before(entity: &EntityId, before: Version) -> Range<Vec<u8>> {
+    version(entity, 0)..version(entity, before)
 }
 
 pub(super) fn snapshot_head(name: &str) -> Vec<u8> {

@@ -35,6 +35,34 @@ pub(super) fn history(db: &sled::Db, entity: &EntityId, after: Version, head: Po
     Ok(commits)
 }
 
+/// The newest commits of an entity before a version and up to a position, newest first.
+pub(super) fn history_back(
+    db: &sled::Db,
+    entity: &EntityId,
+    before: Version,
+    at_most: usize,
+    head: Position,
+) -> Result<Vec<Commit>, JournalError> {
+    let mut commits = Vec::new();
+    for entry in db.range(keys::versions_before(entity, before)).rev() {
+        if commits.len() >= at_most {
+            break;
+        }
+        let (_, position) = entry.map_err(unavailable)?;
+        let position = keys::number(&position).unwrap_or_default();
+        if position > head {
+            continue;
+        }
+        let commit = commit(position, &db.get(keys::commit(position)).map_err(unavailable)?)?;
+        let follows = commits.last().is_none_or(|newer: &Commit| newer.version == commit.version + 1);
+        if !follows || commit.entity != *entity {
+            return Err(JournalError::Corrupt(format!("{entity}: the version after {} is missing", commit.version)));
+        }
+        commits.push(commit);
+    }
+    Ok(commits)
+}
+
 /// The commits after a position, up to and with `last`, which are all there.
 pub(super) fn page(db: &sled::Db, after: Position, last: Position) -> Result<Vec<Commit>, JournalError> {
     let mut commits = Vec::with_capacity((last - after) as usize);

@@ -6,6 +6,7 @@ use actix_web::{
     web::{self, ServiceConfig},
 };
 use serde_json::json;
+use trunkline_actors::system::JournalSeen;
 
 use crate::edge::Api;
 
@@ -46,13 +47,9 @@ fn answer(api: &Api, detailed: bool) -> HttpResponse {
         "dependencies": {"database": if well { "ok" } else { "error" }, "redis": "ok", "external_api": "ok"},
     });
     if detailed {
-        let stats = api.journal.stats();
-        body["journal"] = json!({
-            "epoch": api.journal.epoch(), "head": api.journal.head(), "appended": stats.appended, "barriers": stats.barriers,
-            "queued": stats.queued, "last_batch_us": stats.last_batch_us, "disk_bytes": stats.disk_bytes,
-        });
+        body["journal"] = json!(JournalSeen::of(&api.hub));
         let health = api.hub.health();
-        body["house"] = json!({"awake": health.awake, "restarts": health.restarts});
+        body["house"] = json!({"awake": health.awake, "restarts": health.restarts, "failed": health.failed});
         let cables = api.cables.get().map(|stats| stats.total()).unwrap_or_default();
         body["cables"] = json!({
             "connections": cables.connections, "accepted": cables.accepted, "refused": cables.refused, "deliveries": cables.deliveries,

@@ -82,6 +82,10 @@ impl History {
     pub(crate) fn total(&self) -> u64 {
         self.inner.lock().total
     }
+    /// Whether all of them stand in the journal.
+    pub(crate) fn is_written(&self) -> bool {
+        self.inner.lock().unwritten.is_empty()
+    }
     /// Writes what waits, until the hub closes.
     pub(crate) async fn write_down(self: &Arc<Self>, hub: &Hub, mut closing: watch::Receiver<bool>) {
         loop {

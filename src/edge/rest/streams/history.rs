@@ -19,8 +19,8 @@ pub(super) async fn show(api: web::Data<Api>, caller: Caller, id: Id, query: Que
     caller.require(STREAMS_READ)?;
     let wanted = wanted(&query)?;
     let page = history::read(&api.hub, id.0, &wanted).await?;
-    let next = page.entries.last().filter(|_| page.has_more).map(|entry| entry.id.clone());
-    Ok(answer::json(StatusCode::OK, &json!({"data": page.entries, "has_more": page.has_more, "next_cursor": next})))
+    let body = json!({"data": page.entries, "has_more": page.next.is_some(), "next_cursor": page.next});
+    Ok(answer::json(StatusCode::OK, &body))
 }
 
 /// A field or a cursor that is none is said so: an answer to another question would look like this one's.
