@@ -96,14 +96,10 @@ impl History {
                     () = closed(&mut closing) => return,
                 }
             }
-            let count = waiting.len();
             let asking = hub.asking(&trunkline_protocol::Principal::house());
-            match hub.ask::<Chronicle>("all", ChronicleCommand(waiting), asking).await {
-                Ok(_) => {
-                    let mut inner = self.inner.lock();
-                    let count = count.min(inner.unwritten.len());
-                    inner.unwritten.drain(..count);
-                }
+            match hub.ask::<Chronicle>("all", ChronicleCommand(waiting.clone()), asking).await {
+                // These and no others: some may be gone already (folded), and more may have come meanwhile.
+                Ok(_) => self.inner.lock().unwritten.retain(|unwritten| !waiting.contains(unwritten)),
                 Err(error) => {
                     tracing::warn!(%error, "the restart history was not written; trying again");
                     tokio::select! {
