@@ -84,13 +84,17 @@ export class Hub {
     this.process.kill("SIGKILL");
     await this.exited;
   }
-  /** Asks the process to stop, and waits until it has. */
-  async stop() {
+  /** Asks the process to stop, and waits until it has; it may be started again. */
+  async halt() {
     if (this.process.exitCode === null && this.process.signalCode === null) {
       this.process.kill("SIGTERM");
       await Promise.race([this.exited, sleep(20_000).then(() => this.process.kill("SIGKILL"))]);
       await this.exited;
     }
+  }
+  /** The same, for good. */
+  async stop() {
+    await this.halt();
     rmSync(this.folder, { recursive: true, force: true });
   }
 
