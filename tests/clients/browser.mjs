@@ -46,7 +46,7 @@ export class Browser {
   }
 }
 
-export const live = (page) => page.locator('.lamp[data-state="live"]').waitFor();
+export const live = (page) => page.locator('.lamp[data-state="live"]').waitFor({ timeout: 60_000 });
 export const cell = (page, id, field) => page.locator(`#stream_${id}_${field}`);
 /** Selects a cell and types into it; the edit stays open. */
 export async function typeInto(page, id, field, text) {

@@ -10,7 +10,7 @@ let hub, browser, token, page;
 
 before(async () => {
   if (missing) return;
-  hub = await Hub.start({ config: '[limits]\nexempt_addresses = ["127.0.0.1"]\n' });
+  hub = await Hub.start();
   browser = await Browser.start(hub);
   token = await hub.token(people.admin);
   const status = ["live", "offline", "unknown", "error"];
@@ -34,20 +34,22 @@ const chip = (name) => page.getByRole("group", { name: "Status" }).getByRole("bu
 test("ten thousand rows are there, of which a screenful exists, and they scroll at speed", { skip: missing }, async () => {
   await chip(/^All 10,000$/).waitFor();
   assert.ok((await lines().count()) < 60, "only rows in sight exist");
-  const worst = await page.evaluate(async () => {
+  const seen = await page.evaluate(async () => {
     const scroller = document.querySelector(".table-scroll");
-    let last = performance.now(), worst = 0;
+    const frames = [];
+    let last = performance.now();
     for (let step = 0; step < 90; step++) {
       scroller.scrollTop += 4000;
       await new Promise((done) => requestAnimationFrame(done));
       const now = performance.now();
-      worst = Math.max(worst, now - last);
+      frames.push(now - last);
       last = now;
     }
-    return { worst, top: scroller.scrollTop };
+    return { median: frames.sort((a, b) => a - b)[frames.length / 2], top: scroller.scrollTop };
   });
-  assert.ok(worst.top > 300_000, `scrolled to ${worst.top}`);
-  assert.ok(worst.worst < 500, `the slowest frame took ${worst.worst.toFixed(0)} ms`);
+  assert.ok(seen.top > 300_000, `scrolled to ${seen.top}`);
+  // The median, not the worst: a machine that builds beside the browser takes single frames away from it.
+  assert.ok(seen.median < 100, `half of the frames took more than ${seen.median.toFixed(0)} ms`);
   assert.ok((await lines().count()) > 5, "rows follow");
 });
 

@@ -87,9 +87,11 @@ export class Hub {
   /** Asks the process to stop, and waits until it has; it may be started again. */
   async halt() {
     if (this.process.exitCode === null && this.process.signalCode === null) {
-      this.process.kill("SIGTERM");
-      await Promise.race([this.exited, sleep(20_000).then(() => this.process.kill("SIGKILL"))]);
+      const asked = this.process;
+      asked.kill("SIGTERM");
+      const patience = setTimeout(() => asked.kill("SIGKILL"), 20_000);
       await this.exited;
+      clearTimeout(patience);
     }
   }
   /** The same, for good. */
