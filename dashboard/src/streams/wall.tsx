@@ -61,7 +61,7 @@ function Card({ row }: { row: Row }) {
         <p class="quiet card-link">{shortLink(row.link)}</p>
         <div class="card-foot">
           <span>{placeOf(row) || row.source}</span>
-          <span class="quiet tabular">{row.status === "live" ? `changed ${ago(row.updated_at)}` : row.last_live_at ? `live ${ago(row.last_live_at)}` : ""}</span>
+          <span class="quiet tabular">{row.status === "live" ? ago(row.updated_at) : row.last_live_at ? `live ${ago(row.last_live_at)}` : ""}</span>
           <span class="card-acts">
             <Acts row={row} name={name} />
           </span>
