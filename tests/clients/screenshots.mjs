@@ -25,7 +25,8 @@ try {
   const { body } = await hub.call(token, "GET", "/api/v1/streams?per_page=6&status=live");
   for (const { id } of body.streams.slice(0, 3)) await hub.call(token, "PUT", `/api/v1/streams/${id}/pin`);
   await hub.call(token, "POST", "/api/v1/system/faults", { stream: body.streams[0].id, cause: "a fault that an administrator asked for" });
-  const first = (await hub.call(token, "GET", "/api/v1/streams?per_page=1&sort=created_at&direction=asc")).body.streams[0].id;
+  const { streams: listed } = (await hub.call(token, "GET", "/api/v1/streams?per_page=100")).body;
+  const [, , mine, , bens] = listed.map(({ id }) => id).sort((a, b) => a - b);
   const ben = await browser.as(people.ben, "grid");
   for (const colorScheme of ["light", "dark"]) {
     for (const [size, viewport] of [["", { width: 1360, height: 820 }], ["-phone", { width: 390, height: 780 }]]) {
@@ -44,17 +45,17 @@ try {
       await page.waitForTimeout(500);
       await save(page, "wall");
       await page.goto(`${hub.url}/#/grid`);
-      await cell(page, first + 1, "title").waitFor();
+      await cell(page, mine, "title").waitFor();
       await ben.bringToFront();
-      await cell(ben, first + 3, "title").click();
+      await cell(ben, bens, "title").click();
       await ben.keyboard.type(`Ferry terminal, ${colorScheme === "light" ? "north" : "south"}${size && " side"}`);
       await page.bringToFront();
-      await cell(page, first + 1, "title").click();
+      await cell(page, mine, "title").click();
       await page.keyboard.type(`Old town market ${colorScheme} ${size}`.trim());
       await page.keyboard.press("Enter");
       await page.keyboard.press("ArrowUp");
       if (!size) await page.keyboard.press("Alt+h");
-      await cell(page, first + 3, "title").locator(".holder").waitFor();
+      await cell(page, bens, "title").locator(".holder").waitFor();
       await page.waitForTimeout(1200);
       await save(page, "grid");
       await ben.keyboard.press("Enter");
