@@ -86,9 +86,16 @@ async fn read(request: &HttpRequest, payload: Payload) -> Result<Value, Problem>
     if declared.is_some_and(|bytes| bytes > bytes_max) {
         return Err(Problem::too_large(bytes_max));
     }
-    let bytes = actix_rt::time::timeout(timeout, collect(request, payload, bytes_max))
-        .await
-        .map_err(|_| Problem::new(StatusCode::REQUEST_TIMEOUT, "BODY_TIMEOUT", "The body did not arrive in time"))??;
+    let mut chunks = Decompress::from_headers(payload, request.headers());
+    let Ok(bytes) = actix_rt::time::timeout(timeout, collect(&mut chunks, bytes_max)).await else {
+        // Held until the answer is out: what is left of a chunked body that nobody holds would be waited for, for ever.
+        actix_rt::spawn(async move {
+            actix_rt::time::sleep(Duration::from_secs(1)).await;
+            drop(chunks);
+        });
+        return Err(Problem::new(StatusCode::REQUEST_TIMEOUT, "BODY_TIMEOUT", "The body did not arrive in time"));
+    };
+    let bytes = bytes?;
     if bytes.iter().all(u8::is_ascii_whitespace) {
         return Ok(Value::Null);
     }
@@ -104,8 +111,7 @@ async fn read(request: &HttpRequest, payload: Payload) -> Result<Value, Problem>
     }
 }
 
-async fn collect(request: &HttpRequest, payload: Payload, bytes_max: usize) -> Result<Vec<u8>, Problem> {
-    let mut chunks = Decompress::from_headers(payload, request.headers());
+async fn collect(chunks: &mut Decompress<Payload>, bytes_max: usize) -> Result<Vec<u8>, Problem> {
     let mut bytes = Vec::new();
     while let Some(chunk) = chunks.next().await {
         let chunk = chunk.map_err(|error| match error {

@@ -4,7 +4,7 @@ mod bad_input;
 #[path = "../../examples/conformance/channels.rs"]
 mod channels;
 mod extended;
-mod harness;
+pub mod harness;
 mod lifecycle;
 mod readers;
 mod tls;

@@ -1,8 +1,14 @@
 //! Stories over a real port: a whole house, and a client that knows only what a client knows.
 
 mod cable;
+mod child;
+mod ending;
+mod exhausting;
+mod hostile;
 mod house;
+mod starting;
 mod street;
 mod lists;
+mod seam;
 mod history;
 mod system;

@@ -62,6 +62,8 @@ struct Batch {
     bytes: usize,
     /// The bytes that may be written before the reserve is touched.
     free_bytes: u64,
+    /// Something did not fit.
+    refused: bool,
     written: Vec<(EntityId, Head)>,
     saved: Vec<String>,
     /// A large save went one step on.
@@ -135,7 +137,7 @@ impl Committer {
             }
         }
         answers.extend(self.save_on(&mut batch));
-        self.tell_of_room(batch.free_bytes);
+        self.tell_of_room(batch.refused || batch.free_bytes == 0);
         self.shared.appended.fetch_add(batch.written.len() as u64, Ordering::Relaxed);
         if !batch.is_empty() {
             self.make_durable(batch.writes);
@@ -323,8 +325,7 @@ impl Committer {
         }
     }
 
-    fn tell_of_room(&mut self, free_bytes: u64) {
-        let full = free_bytes == 0;
+    fn tell_of_room(&mut self, full: bool) {
         if full && !self.full {
             tracing::error!(
                 folder = %self.folder.path().display(),
@@ -349,6 +350,7 @@ impl Batch {
     fn reserve(&mut self, bytes: usize) -> bool {
         let fits = self.free_bytes > WRITE_AMPLIFICATION * (self.bytes + bytes) as u64;
         self.bytes += if fits { bytes } else { 0 };
+        self.refused |= !fits;
         fits
     }
 
