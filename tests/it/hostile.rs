@@ -245,6 +245,8 @@ async fn survives_what_is_no_http() {
     let (house, door) = open(|config| {
         config.edge.head_timeout = Duration::from_secs(1);
         config.edge.body_timeout = Duration::from_secs(1);
+        // What was a whole request all the same keeps its connection.
+        config.edge.keep_alive = Duration::from_secs(1);
     })
     .await;
     let post =
