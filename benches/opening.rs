@@ -102,7 +102,7 @@ async fn edit(hub: &Hub, id: u64, status: &str) {
 async fn awaken(hub: &Hub) {
     let asleep = resident_of(std::process::id());
     let ids: Vec<u64> =
-        hub.projection::<Board>().all(&Filter::default(), Sort::default()).iter().take(11_000).map(|kept| kept.stream.id).collect();
+        hub.projection::<Board>().all(&Filter::default(), Sort::DEFAULT).iter().take(11_000).map(|kept| kept.stream.id).collect();
     stream::iter(&ids[..1000]).for_each_concurrent(AT_ONCE, |id| wake(hub, *id)).await;
     println!("1,000 awake: {} MiB resident in all", mib());
     let before = resident_of(std::process::id());

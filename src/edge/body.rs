@@ -8,9 +8,9 @@ use actix_web::{
     dev::{Decompress, Payload},
     error::PayloadError,
     http::{StatusCode, header},
-    web,
+    web::{self, Bytes},
 };
-use futures::StreamExt as _;
+use futures::{Stream, StreamExt as _};
 use serde_json::{Map, Value};
 
 use super::{Api, Problem};
@@ -86,16 +86,7 @@ async fn read(request: &HttpRequest, payload: Payload) -> Result<Value, Problem>
     if declared.is_some_and(|bytes| bytes > bytes_max) {
         return Err(Problem::too_large(bytes_max));
     }
-    let mut chunks = Decompress::from_headers(payload, request.headers());
-    let Ok(bytes) = actix_rt::time::timeout(timeout, collect(&mut chunks, bytes_max)).await else {
-        // Held until the answer is out: what is left of a chunked body that nobody holds would be waited for, for ever.
-        actix_rt::spawn(async move {
-            actix_rt::time::sleep(Duration::from_secs(1)).await;
-            drop(chunks);
-        });
-        return Err(Problem::new(StatusCode::REQUEST_TIMEOUT, "BODY_TIMEOUT", "The body did not arrive in time"));
-    };
-    let bytes = bytes?;
+    let bytes = arrive(Decompress::from_headers(payload, request.headers()), bytes_max, timeout).await?;
     if bytes.iter().all(u8::is_ascii_whitespace) {
         return Ok(Value::Null);
     }
@@ -111,7 +102,26 @@ async fn read(request: &HttpRequest, payload: Payload) -> Result<Value, Problem>
     }
 }
 
-async fn collect(chunks: &mut Decompress<Payload>, bytes_max: usize) -> Result<Vec<u8>, Problem> {
+/// A body to its end: 413 where it is longer than `bytes_max`, 408 where it is not there within `timeout`.
+pub(super) async fn arrive<S>(mut chunks: S, bytes_max: usize, timeout: Duration) -> Result<Vec<u8>, Problem>
+where
+    S: Stream<Item = Result<Bytes, PayloadError>> + Unpin + 'static,
+{
+    let Ok(bytes) = actix_rt::time::timeout(timeout, collect(&mut chunks, bytes_max)).await else {
+        // Held until the answer is out: what is left of a chunked body that nobody holds would be waited for, for ever.
+        actix_rt::spawn(async move {
+            actix_rt::time::sleep(Duration::from_secs(1)).await;
+            drop(chunks);
+        });
+        return Err(Problem::new(StatusCode::REQUEST_TIMEOUT, "BODY_TIMEOUT", "The body did not arrive in time"));
+    };
+    bytes
+}
+
+async fn collect<S>(chunks: &mut S, bytes_max: usize) -> Result<Vec<u8>, Problem>
+where
+    S: Stream<Item = Result<Bytes, PayloadError>> + Unpin,
+{
     let mut bytes = Vec::new();
     while let Some(chunk) = chunks.next().await {
         let chunk = chunk.map_err(|error| match error {

@@ -14,9 +14,8 @@ use actix_web::{
         header::{CACHE_CONTROL, CONTENT_TYPE, ETAG, HeaderMap, HeaderName, HeaderValue, LOCATION},
     },
     middleware::Next,
-    web::{self, Bytes, BytesMut},
+    web::{self, Bytes},
 };
-use futures::StreamExt as _;
 use sha2::{Digest as _, Sha256};
 use trunkline_actors::{
     AskError, Hub,
@@ -24,7 +23,7 @@ use trunkline_actors::{
 };
 use trunkline_protocol::{Credential, Principal};
 
-use super::{Api, Problem};
+use super::{Api, Problem, body::arrive};
 
 const HEADER: &str = "idempotency-key";
 const REPLAYED: HeaderName = HeaderName::from_static("idempotent-replayed");
@@ -74,7 +73,7 @@ async fn begin(
 ) -> Result<Begun, Problem> {
     let given = given.to_str().ok().map(str::trim).filter(|key| !key.is_empty() && key.len() <= KEY_BYTES_MAX);
     let given = given.ok_or_else(|| Problem::malformed("Idempotency-Key must be 1 to 255 printable characters"))?;
-    let bytes = collect(payload, api.config.import_bytes_max, api.config.body_timeout).await?;
+    let bytes = Bytes::from(arrive(payload, api.config.import_bytes_max, api.config.body_timeout).await?);
     let fingerprint = fingerprint(http, &bytes);
     let key = key_of(who, given);
     let begin = AnsweredCommand::Begin { fingerprint };
@@ -178,22 +177,6 @@ fn fingerprint(http: &actix_web::HttpRequest, bytes: &[u8]) -> Fingerprint {
 
 fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
-async fn collect(mut payload: Payload, bytes_max: usize, timeout: std::time::Duration) -> Result<Bytes, Problem> {
-    let all = async {
-        let mut bytes = BytesMut::new();
-        while let Some(chunk) = payload.next().await {
-            let chunk = chunk.map_err(|_| Problem::malformed("The body could not be read to its end"))?;
-            if bytes.len() + chunk.len() > bytes_max {
-                return Err(Problem::too_large(bytes_max));
-            }
-            bytes.extend_from_slice(&chunk);
-        }
-        Ok(bytes.freeze())
-    };
-    let late = |_| Problem::new(StatusCode::REQUEST_TIMEOUT, "BODY_TIMEOUT", "The body did not arrive in time");
-    actix_rt::time::timeout(timeout, all).await.map_err(late)?
 }
 
 #[cfg(test)]

@@ -7,6 +7,7 @@
 use std::{
     fs::{self, File},
     io::{self, ErrorKind, Write as _},
+    os::unix::fs::DirBuilderExt as _,
     path::{Path, PathBuf},
 };
 
@@ -33,7 +34,8 @@ impl Folder {
     /// Takes a folder, and makes it where it is missing. A folder whose making was cut short is emptied first.
     pub(super) fn take(path: &Path) -> Result<Self, OpenJournalError> {
         let unusable = |error: io::Error| OpenJournalError::Unusable { folder: path.into(), reason: error.to_string() };
-        fs::create_dir_all(path).map_err(unusable)?;
+        // Its owner's alone: the journal holds the secret that signs tokens.
+        fs::DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(unusable)?;
         let path = path.canonicalize().map_err(unusable)?;
         // Looked at before the lock is made: a stranger's folder is left as it was.
         let store_is_there = STORE_FILES.iter().find(|file| path.join(file).exists());
