@@ -6,7 +6,7 @@ LISTEN  ?= 127.0.0.1:7070
 JOURNAL ?= sled:./data
 FEED    ?= $(firstword $(wildcard ../shared/data/livestreams.jsonl) examples/data/livestreams.jsonl)
 
-.PHONY: run demo dashboard screenshots test test-rust test-clients bench lint fmt
+.PHONY: run demo dashboard screenshots test test-rust test-clients bench fuzz lint fmt
 
 ## dashboard: the web pages, for the binary to hold; without Node the hub shows a plain page instead
 dashboard:
@@ -39,6 +39,10 @@ screenshots: dashboard
 ## bench: what the README quotes; results go under benches/runs/
 bench:
 	cargo bench --workspace
+
+## fuzz: a minute for each parser of what comes from outside (needs cargo-fuzz; a stable toolchain will do)
+fuzz:
+	for target in frames identifiers envelopes links; do cargo fuzz run -s none $$target -- -max_total_time=60 || exit 1; done
 
 lint:
 	cargo fmt --all -- --check
