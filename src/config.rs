@@ -20,7 +20,8 @@ pub use settings::{Mistakes, Section, Settings};
 
 use crate::{
     edge::{
-        EdgeConfig, RateLimits,
+        EdgeConfig, RateLimits, TlsFiles,
+        tls::Certificate,
         tokens::{Signing, Tokens, TrustedKey},
     },
     telemetry::{LogFormat, TelemetryConfig},
@@ -201,6 +202,7 @@ fn read_server(server: &mut Section<'_>) -> (SocketAddr, EdgeConfig) {
     let default = EdgeConfig::default();
     let edge = EdgeConfig {
         workers: server.size("workers", 0, 0..=1024),
+        tls: read_tls(server),
         connections_max: server.size("connections_max", default.connections_max, 1..=10_000_000),
         cors_origins: server.list("cors_origins", &["*"]),
         cable_origins: server.list("cable_origins", &["*"]),
@@ -226,6 +228,24 @@ fn read_server(server: &mut Section<'_>) -> (SocketAddr, EdgeConfig) {
         }
     }
     (listen, edge)
+}
+
+/// Both files or neither; what they hold is read now, so that a mistake in them is found before the hub opens.
+fn read_tls(server: &mut Section<'_>) -> Option<TlsFiles> {
+    let files = match (server.optional("tls_certificate"), server.optional("tls_key")) {
+        (None, None) => return None,
+        (Some(certificate), Some(key)) => TlsFiles { certificate: certificate.into(), key: key.into() },
+        (certificate, _) => {
+            let (given, missing) =
+                if certificate.is_some() { ("tls_certificate", "tls_key") } else { ("tls_key", "tls_certificate") };
+            server.mistake(missing, &format!("is missing; it belongs to `{given}`"));
+            return None;
+        }
+    };
+    if let Err(error) = Certificate::open(files.clone()) {
+        server.mistake("tls_certificate/tls_key", &error.to_string());
+    }
+    Some(files)
 }
 
 fn read_rates(rates: &mut Section<'_>) -> RateLimits {

@@ -1,6 +1,7 @@
 //! The street side of the hub: one port, its conventions, its resources. It holds no rule of any wing.
 
 pub mod server;
+pub mod tls;
 pub mod upgrade;
 pub mod origin;
 mod finishing;
@@ -32,6 +33,7 @@ pub use query::{Id, Query};
 pub use rest::Api;
 pub use server::{Gate, Running, ServeConfig, serve};
 pub use stats::{EdgeCounts, EdgeStats};
+pub use tls::TlsFiles;
 pub use upgrade::{Everybody, Handshake, Identify, Unidentified};
 
 use std::{net::IpAddr, time::Duration};
@@ -43,6 +45,8 @@ use trunkline_protocol::limits::{BODY_BYTES_MAX, IMPORT_BYTES_MAX};
 pub struct EdgeConfig {
     /// Threads that serve; 0: as many as the machine has cores.
     pub workers: usize,
+    /// Speaks TLS with this certificate; `None`: plain.
+    pub tls: Option<TlsFiles>,
     /// Sockets held at once, over all cores; one more is refused politely. Also held below what the process may open.
     pub connections_max: usize,
     /// Who may call `/api` from a browser: `*`, or origins.
@@ -92,6 +96,7 @@ impl Default for EdgeConfig {
     fn default() -> Self {
         Self {
             workers: 0,
+            tls: None,
             connections_max: 100_000,
             cors_origins: vec!["*".to_owned()],
             cable_origins: vec!["*".to_owned()],

@@ -28,7 +28,9 @@ use crate::{
         self, Api, Origins, Running, ServeConfig,
         auth::{self, Auth, CableDoor},
         limits::Minutes,
-        rest, threshold, upgrade,
+        rest, threshold,
+        tls::{Certificate, TlsError},
+        upgrade,
     },
     telemetry::metrics::Metrics,
 };
@@ -42,6 +44,7 @@ pub struct House {
     /// The password that was made up for the first administrator, where nobody was one: told this once and kept nowhere.
     pub first_admin_password: Option<String>,
     running: Running,
+    scheme: &'static str,
 }
 
 impl std::fmt::Debug for House {
@@ -76,6 +79,9 @@ pub enum HouseError {
     /// The edge cannot be started.
     #[error("the edge cannot be started: {0}")]
     Edge(io::Error),
+    /// The certificate cannot be used.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
 }
 
 impl House {
@@ -102,10 +108,10 @@ impl House {
         }
         opened
     }
-    /// `http://127.0.0.1:7070`.
+    /// `http://127.0.0.1:7070`; under TLS `https://…`.
     #[must_use]
     pub fn url(&self) -> String {
-        format!("http://{}", self.address)
+        format!("{}://{}", self.scheme, self.address)
     }
     /// Tells every client to come back later, lets what is in flight finish, and closes the journal.
     pub async fn close(self) {
@@ -130,7 +136,8 @@ impl House {
             cables: std::sync::OnceLock::new(),
             gate: std::sync::OnceLock::new(),
         });
-        let serve = serve_config(config);
+        let certificate = config.edge.tls.clone().map(Certificate::open).transpose()?;
+        let serve = ServeConfig { tls: certificate.as_ref().map(Certificate::server_config), ..serve_config(config) };
         let (paths, served) = (serve.paths.clone(), api.clone());
         let app = move || {
             App::new()
@@ -144,8 +151,12 @@ impl House {
         drop(api.cables.set(running.stats()));
         drop(api.gate.set(running.gate()));
         rest::system::show(&hub.provided::<System>(), &running.gate());
+        if let Some(certificate) = certificate {
+            tokio::spawn(Certificate::watch(Arc::downgrade(&certificate)));
+        }
         tokio::spawn(auth::watch(hub.projection(), hub.clock(), running.gate()));
-        Ok(Self { address: running.addr, hub, first_admin_password, running })
+        let scheme = if config.edge.tls.is_some() { "https" } else { "http" };
+        Ok(Self { address: running.addr, hub, first_admin_password, running, scheme })
     }
 }
 

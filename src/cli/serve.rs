@@ -93,7 +93,12 @@ fn house_runtime() -> Result<Runtime, Failure> {
 
 fn greet(house: &House) {
     println!("\n  Trunkline is open at {}", house.url());
-    println!("  The cable is ws://{}/cable, the API {}/api/v1, its health {}/health", house.address, house.url(), house.url());
+    println!(
+        "  The cable is {}/cable, the API {}/api/v1, its health {}/health",
+        house.url().replacen("http", "ws", 1),
+        house.url(),
+        house.url()
+    );
     if let Some(password) = &house.first_admin_password {
         println!("\n  Nobody was an administrator yet, so there is one now; its password is shown this once:");
         println!("    {}  {password}", trunkline_actors::accounts::bootstrap::FIRST_ADMIN);

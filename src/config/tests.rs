@@ -95,3 +95,12 @@ fn documents_every_setting_in_the_example() {
         }
     }
 }
+
+#[test]
+fn wants_both_files_of_a_certificate_and_says_which_it_cannot_use() {
+    let mistakes = |text: &str| read(text, &[]).expect_err("that was wrong").0;
+    assert_eq!(mistakes("[server]\ntls_certificate = \"a.pem\""), ["server.tls_key is missing; it belongs to `tls_certificate`"]);
+    assert_eq!(mistakes("[server]\ntls_key = \"a.pem\""), ["server.tls_certificate is missing; it belongs to `tls_key`"]);
+    let named = mistakes("[server]\ntls_certificate = \"nowhere.pem\"\ntls_key = \"nowhere.key\"");
+    assert!(named.len() == 1 && named[0].contains("nowhere.pem cannot be read"), "{named:?}");
+}

@@ -81,7 +81,7 @@ impl Child {
         command.stderr(File::create(folder.path().join("said")).expect("a file"));
         let mut process = command.spawn().expect("the binary runs");
         let mut lines = BufReader::new(process.stdout.take().expect("piped")).lines().map_while(Result::ok);
-        let address = lines.find_map(|line| line.split_once("open at http://")?.1.trim().parse().ok());
+        let address = lines.find_map(|line| line.split_once("open at http")?.1.split_once("://")?.1.trim().parse().ok());
         // Read on, so that it never waits for us.
         std::thread::spawn(move || lines.count());
         let address =
@@ -91,6 +91,10 @@ impl Child {
     /// What it wrote to standard error so far.
     pub fn said(&self) -> String {
         std::fs::read_to_string(self.folder.path().join("said")).unwrap_or_default()
+    }
+    /// Its number.
+    pub fn pid(&self) -> i32 {
+        self.process.id().cast_signed()
     }
     /// `SIGKILL`: nothing is told, nothing is flushed.
     pub fn kill(mut self) {
