@@ -98,10 +98,10 @@ impl fmt::Display for UserId {
 pub struct ConnectionId(pub u128);
 
 impl ConnectionId {
-    /// A new one, 122 random bits.
+    /// A new one: 128 random bits, because whoever knows it may resume the connection (`cable.md` 2.1).
     #[must_use]
     pub fn random() -> Self {
-        Self(uuid::Uuid::new_v4().as_u128())
+        Self(rand::random())
     }
 }
 impl fmt::Display for ConnectionId {

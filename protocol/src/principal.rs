@@ -2,7 +2,7 @@
 //!
 //! Which role grants what is data, kept in one place (`actors/src/accounts/policy.rs`); here they are only carried.
 
-use std::{collections::BTreeSet, fmt, str::FromStr, sync::Arc};
+use std::{borrow::Cow, collections::BTreeSet, fmt, str::FromStr, sync::Arc};
 
 use serde::{Deserialize, Serialize};
 
@@ -101,6 +101,13 @@ pub enum Credential {
     },
     /// An opaque key, by its id.
     ApiKey(u64),
+    /// An application's word for one of its own users (`cable.md` 2.8), who has no account here.
+    Application {
+        /// Who that is, as the application wrote it: compared with, never read.
+        identifiers: Arc<str>,
+        /// When its word ends; open sockets end with it.
+        expires: Option<Timestamp>,
+    },
 }
 
 /// Who asks. Cheap to clone.
@@ -145,10 +152,35 @@ impl Principal {
             credential: Credential::Anonymous,
         }
     }
-    /// Nobody signed in.
+    /// Somebody whom an application vouches for: holds no permission, and is known by these identifiers only.
+    #[must_use]
+    pub fn of_application(identifiers: impl Into<Arc<str>>, expires: Option<Timestamp>) -> Self {
+        Self { credential: Credential::Application { identifiers: identifiers.into(), expires }, ..Self::anonymous() }
+    }
+    /// Nobody with an account of this hub.
     #[must_use]
     pub fn is_anonymous(&self) -> bool {
-        self.credential == Credential::Anonymous
+        matches!(self.credential, Credential::Anonymous | Credential::Application { .. })
+    }
+    /// By what a connection is found from outside (`cable.md` 2.8, 2.9): an application's own words, `{"user_id":7}` for an account, nothing
+    /// for nobody.
+    #[must_use]
+    pub fn identifiers(&self) -> Cow<'_, str> {
+        match &self.credential {
+            Credential::Application { identifiers, .. } => Cow::Borrowed(identifiers),
+            Credential::Anonymous => Cow::Borrowed(""),
+            Credential::House | Credential::Token { .. } | Credential::ApiKey(_) => {
+                Cow::Owned(format!(r#"{{"user_id":{}}}"#, self.user))
+            }
+        }
+    }
+    /// When what it showed ends.
+    #[must_use]
+    pub fn expires(&self) -> Option<Timestamp> {
+        match &self.credential {
+            Credential::Token { expires, .. } | Credential::Application { expires, .. } => *expires,
+            Credential::House | Credential::Anonymous | Credential::ApiKey(_) => None,
+        }
     }
     /// May it do `permission` (`streams:write`)?
     #[must_use]
@@ -179,4 +211,19 @@ impl Principal {
 pub fn color_of(user: UserId) -> &'static str {
     const PALETTE: [&str; 8] = ["#FF6B6B", "#4ECDC4", "#45B7D1", "#FFA07A", "#98D8C8", "#F7DC6F", "#BB8FCE", "#85C1E2"];
     PALETTE[(user.0 % 8) as usize]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn is_found_by_the_words_of_whoever_vouched_for_it() {
+        let ana = Principal { user: UserId(7), ..Principal::house() };
+        assert_eq!(ana.identifiers(), r#"{"user_id":7}"#);
+        assert_eq!(Principal::anonymous().identifiers(), "");
+        let theirs = Principal::of_application(r#"{ "user_id":7}"#, None);
+        assert_eq!(theirs.identifiers(), r#"{ "user_id":7}"#);
+        assert!(theirs.is_anonymous() && !theirs.may("streams:read"));
+    }
 }

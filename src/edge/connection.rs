@@ -14,7 +14,7 @@ use std::cell::{Cell, RefCell};
 use bytes::Bytes;
 use serde_json::Value;
 use trunkline_protocol::{
-    ConnectionId, Principal,
+    ConnectionId, Credential, Principal,
     cable::{DisconnectReason, Identifier, ServerFrame, Subprotocol},
 };
 
@@ -38,11 +38,21 @@ impl Farewell {
     /// The token has ended.
     pub(crate) const TOKEN_EXPIRED: Self =
         Self { disconnect: Some((DisconnectReason::TokenExpired, false)), close: Some((1000, "Auth Failed")) };
+    /// Its token names nobody: no word is said of it (`cable.md` 2.8).
+    pub(crate) const NAMELESS: Self = Self { disconnect: None, close: Some((1011, "Auth Error")) };
     /// The hub restarts, come back.
     pub(crate) const SERVER_RESTART: Self =
         Self { disconnect: Some((DisconnectReason::ServerRestart, true)), close: Some((1001, "Server restart")) };
     /// The reader is too slow, come back and resume.
     pub(crate) const TOO_SLOW: Self = Self { disconnect: Some((DisconnectReason::TooSlow, true)), close: Some((1000, "")) };
+    /// What one is told whose token has ended. Base clients of the hub's own accounts know no other word for it than `unauthorized`
+    /// (`streams.md` 8.1); extended ones, and those of an application, ask for a new token (`cable.md` 2.8).
+    pub(crate) fn expired(who: &Principal, speaks: Subprotocol) -> Self {
+        match (&who.credential, speaks) {
+            (Credential::Application { .. }, _) | (_, Subprotocol::Extended) => Self::TOKEN_EXPIRED,
+            (_, Subprotocol::Base | Subprotocol::Unsupported) => Self::UNAUTHORIZED,
+        }
+    }
     /// Sent away on purpose.
     pub(crate) fn remote(reason: DisconnectReason, reconnect: bool) -> Self {
         Self { disconnect: Some((reason, reconnect)), close: Some((1000, "")) }

@@ -83,6 +83,10 @@ pub enum Unidentified {
     Unauthorized,
     /// Its token has ended.
     TokenExpired,
+    /// The token by which an application vouched for it has ended.
+    VouchExpired,
+    /// The token by which an application vouched for it does not say for whom.
+    Nameless,
     /// It cannot be told just now (the hub is overloaded or closing): come back.
     Unavailable,
 }
@@ -240,6 +244,8 @@ async fn welcome(core: Rc<Core>, link: Link, handshake: Handshake, speaks: Subpr
         // Base clients know no other word for it (`streams.md` 8.1).
         Err(Unidentified::TokenExpired) if speaks == Subprotocol::Extended => Farewell::TOKEN_EXPIRED,
         Err(Unidentified::TokenExpired) => Farewell::UNAUTHORIZED,
+        Err(Unidentified::VouchExpired) => Farewell::TOKEN_EXPIRED,
+        Err(Unidentified::Nameless) => Farewell::NAMELESS,
         Err(Unidentified::Unavailable) => Farewell::SERVER_RESTART,
     };
     debug!(?farewell, "client not let in");

@@ -220,6 +220,7 @@ impl Accounts {
         let inner = self.inner.read();
         match &principal.credential {
             Credential::House | Credential::Anonymous => true,
+            Credential::Application { expires, .. } => expires.is_none_or(|expires| now < expires),
             Credential::Token { jti, expires } => {
                 let open = inner.accounts.get(&principal.user).is_some_and(|account| !account.disabled);
                 open && !inner.denied.contains_key(jti.as_str()) && expires.is_none_or(|expires| now < expires)

@@ -6,10 +6,7 @@ use std::{
 };
 
 use tokio::time::{MissedTickBehavior, interval};
-use trunkline_protocol::{
-    Credential, Timestamp,
-    cable::{ServerFrame, Subprotocol},
-};
+use trunkline_protocol::{Timestamp, cable::ServerFrame};
 
 use super::{Core, table::Table};
 use crate::edge::{
@@ -64,14 +61,8 @@ fn beat(core: &Core, beat: u32) {
 fn expire(table: &Table, beat: u32, now: Timestamp) {
     for slot in (beat..table.slots()).step_by(BEATS as usize) {
         let Some(client) = table.client(slot) else { continue };
-        if let Credential::Token { expires: Some(expires), .. } = &client.who.credential
-            && *expires <= now
-        {
-            // Base clients know no other word for it (`streams.md` 8.1); extended ones ask for a new token (`cable.md` 2.8).
-            client.dismiss(match client.speaks {
-                Subprotocol::Extended => Farewell::TOKEN_EXPIRED,
-                Subprotocol::Base | Subprotocol::Unsupported => Farewell::UNAUTHORIZED,
-            });
+        if client.who.expires().is_some_and(|expires| expires <= now) {
+            client.dismiss(Farewell::expired(&client.who, client.speaks));
         }
     }
 }
