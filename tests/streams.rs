@@ -157,6 +157,7 @@ async fn batches_and_imports(street: &Street) {
         (200, &json!(1), &json!(1), &json!(1), &json!(3))
     );
     assert_eq!(done["errors"], json!([{"index": 2, "errors": ["Source can't be blank"]}]));
+    assert_eq!(done["results"], json!(["created", "duplicate", "failed"]), "one word for each, in order");
     assert_eq!(street.post("/api/v1/streams/bulk_import", json!({})).await.1["total"], 0);
 }
 
@@ -168,6 +169,12 @@ async fn exports_and_measures(street: &Street) {
     assert!(csv.headers()["content-type"].to_str().is_ok_and(|kind| kind.starts_with("text/csv")));
     let csv = csv.text().await.expect("a body");
     assert!(csv.starts_with("id,source,link,status,") && csv.lines().count() == 6, "{csv}");
+    let lines = street.send(BOT, Method::GET, "/api/v1/streams?format=ndjson&platform=kick", None).await;
+    assert_eq!((lines.status().as_u16(), lines.headers()["x-total-count"].to_str().ok()), (200, Some("5")));
+    let rows: Vec<Value> =
+        lines.text().await.expect("text").lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
+    let (_, listed) = street.get("/api/v1/streams?platform=kick&per_page=100").await;
+    assert_eq!(json!(rows), listed["streams"], "the same rows, whole, in the same order");
     let (status, empty) = street.get("/api/v1/streams/export?search=nothing-holds-this").await;
     assert_eq!((status, &empty["streams"]), (200, &json!([])));
     let measured = street.get("/api/v1/streams/1/analytics").await;

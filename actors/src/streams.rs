@@ -6,6 +6,7 @@
 //! - [`board`]: the list of streams and the one JSON shape of a stream; [`wall`]: the shape that a wall reads
 //! - [`writing`]: the one road from a draft or a change to the entity that decides it; `tidying`: what the hub archives by itself
 //! - [`channel`]: dashboards; [`collaborative_channel`], [`collaboration_channel`]: the shared grid, whose happenings [`grid`] reads
+//! - [`locks`]: who edits which cell now, for whoever joins the grid
 //! - [`history`]: what happened to one stream, folded from its commits when somebody asks
 //! - [`location`], [`streamer`], [`ignore_list`]: registries: one entity each, so that uniqueness is decided in one mailbox
 //! - [`timestamp`]: moments worth finding again, one entity each
@@ -20,6 +21,7 @@ pub mod collaborative_channel;
 pub mod grid;
 pub mod history;
 pub mod link;
+pub mod locks;
 pub mod stream;
 mod tidying;
 pub mod wall;
@@ -76,7 +78,8 @@ pub fn plan(plan: &mut Plan, config: StreamsConfig, owners: Arc<dyn board::Owner
     plan.entity::<location::LocationRegistry>().projection(locations);
     plan.entity::<streamer::StreamerRegistry>().projection(streamers);
     plan.entity::<timestamp::Annotation>().projection(Arc::<timestamp::Annotations>::default());
-    plan.projection(Arc::<tally::Tally>::default()).projection(Arc::clone(&board));
+    let locks = Arc::<locks::Locks>::default();
+    plan.projection(Arc::<tally::Tally>::default()).projection(Arc::clone(&board)).projection(Arc::clone(&locks));
     plan.provide(Arc::new(config)).provide(Arc::<writing::Turnstiles>::default());
     if let Some(after) = config.auto_archive {
         plan.every("archive forgotten streams", tidying::EVERY, move |hub| Box::pin(tidying::archive_forgotten(hub, after)));
@@ -84,7 +87,7 @@ pub fn plan(plan: &mut Plan, config: StreamsConfig, owners: Arc<dyn board::Owner
     // Presence is provided by the wing whose channels keep it: a hub without a grid needs none.
     Presence::plan(plan);
     plan.channel(channel::StreamsChannel::new(Arc::clone(&board)));
-    plan.channel(collaborative_channel::CollaborativeStreamsChannel::new(Arc::clone(&board)));
+    plan.channel(collaborative_channel::CollaborativeStreamsChannel::new(Arc::clone(&board), locks));
     plan.channel(collaboration_channel::CollaborationChannel::new(Arc::clone(&board)));
     Wing { board, ignore_lists }
 }

@@ -63,15 +63,39 @@ export async function ask<T>(path: string, asked: Asked = {}): Promise<T> {
 }
 
 /** The same, patiently: where the hub says "too many", waits as long as it says and asks again. */
-export async function askPatiently<T>(path: string, asked: Asked = {}): Promise<T> {
+export function askPatiently<T>(path: string, asked: Asked = {}): Promise<T> {
+  return patiently(() => ask<T>(path, asked));
+}
+
+async function patiently<T>(once: () => Promise<T>): Promise<T> {
   for (let attempt = 0; ; attempt++) {
     try {
-      return await ask<T>(path, asked);
+      return await once();
     } catch (error) {
       if (!(error instanceof Problem) || error.status !== 429 || attempt >= 5) throw error;
       await new Promise((done) => setTimeout(done, (error.retryAfterSeconds ?? 5) * 1000));
     }
   }
+}
+
+/** Asks for lines of JSON and hands them on as they come, with how many there will be. Fails where the last one is missing. */
+export async function askForLines<T>(path: string, take: (lines: T[], total: number) => void, signal: AbortSignal): Promise<void> {
+  const response = await patiently(() => send(path, { signal }));
+  const total = Number(response.headers.get("x-total-count"));
+  const reader = response.body?.pipeThrough(new TextDecoderStream()).getReader();
+  let rest = "";
+  let read = 0;
+  for (;;) {
+    const portion = await reader?.read().catch(() => null);
+    if (signal.aborted) return;
+    if (!portion || portion.done) break;
+    const lines = (rest + portion.value).split("\n");
+    rest = lines.pop() ?? "";
+    read += lines.length;
+    take(lines.map((line) => JSON.parse(line) as T), total);
+  }
+  if (read < total || rest) throw new Problem(0, "CUT_SHORT", "The hub broke off in the middle.", null);
+  if (total === 0) take([], 0);
 }
 
 /** Asks for a file and hands it to the browser to keep. */

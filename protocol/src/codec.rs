@@ -48,6 +48,7 @@ pub mod kinds {
     pub const TIMESTAMP: u16 = 44;
     pub const STREAM_NOTICE: u16 = 45;
     pub const STREAM_CALL: u16 = 46;
+    pub const GRID_JOINED: u16 = 47;
     // Moderation.
     pub const CASE: u16 = 60;
     /// From here on: hubs of one's own (examples, embedders).

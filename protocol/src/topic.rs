@@ -6,6 +6,10 @@ use std::{fmt, sync::Arc};
 
 use serde::{Deserialize, Serialize};
 
+use crate::ConnectionId;
+
+const PERSONAL: &str = "a:to:";
+
 /// A fan-out address. Cheap to clone; built only by its constructors.
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(transparent)]
@@ -27,6 +31,11 @@ impl Topic {
     pub fn aside(of: &Topic, what: &str) -> Self {
         Self(format!("a:{what}:{}", of.0).into())
     }
+    /// The topic on which one connection alone is told of another topic; never stored.
+    #[must_use]
+    pub fn personal(of: &Topic, connection: ConnectionId) -> Self {
+        Self(format!("{PERSONAL}{connection}:{}", of.0).into())
+    }
     /// A topic by its whole address, as it was stored; `None` where no constructor builds such an address.
     #[must_use]
     pub fn from_address(address: &str) -> Option<Self> {
@@ -41,6 +50,11 @@ impl Topic {
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+    /// Whether it is one connection's own.
+    #[must_use]
+    pub fn is_personal(&self) -> bool {
+        self.0.starts_with(PERSONAL)
     }
     /// Whether it is a `$pubsub` topic.
     #[must_use]

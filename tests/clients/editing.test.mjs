@@ -73,6 +73,38 @@ test("two editors lock, are refused, edit and unlock as the contract says", asyn
   await until(() => ana.told("cell_unlocked", cell).at(-1)?.reason === "released");
 });
 
+test("whoever joins is told which cells are held, and of none that was let go", async () => {
+  const { id } = await hub.addStream(bot, "joined_late");
+  const ana = await edit(people.ana);
+  ana.lock(`stream_${id}_title`);
+  ana.lock(`stream_${id}_city`);
+  ana.unlock(`stream_${id}_city`);
+  await until(() => ana.told("cell_unlocked", `stream_${id}_city`).length);
+  const before = ana.of("cell_locked").length;
+  const ben = await edit(people.ben);
+  const [told] = await until(() => ben.told("cell_locked", `stream_${id}_title`).length && ben.told("cell_locked", `stream_${id}_title`), () => JSON.stringify(ben.received));
+  assert.equal(told.user_name, "ana");
+  assert.ok(told.expires_in > 0 && told.expires_in <= 30, `${told.expires_in}`);
+  assert.equal(ana.of("cell_locked").length, before, "those who were there are not told again");
+  // A race: each joins while the lock is let go, and must be left with the truth.
+  for (let round = 0; round < 20; round++) {
+    const cell = `stream_${id}_notes`;
+    ana.lock(cell);
+    await until(() => ana.told("cell_locked", cell).length === round + 1);
+    const joining = edit(people.viewer);
+    ana.unlock(cell);
+    const late = await joining;
+    await until(() => ana.told("cell_unlocked", cell).length === round + 1);
+    const mark = `stream_${id}_state`;
+    ana.lock(mark);
+    await until(() => late.told("cell_locked", mark).length, () => "what came after was not heard");
+    ana.unlock(mark);
+    assert.notEqual(late.received.filter((m) => m.cell_id === cell).at(-1)?.action, "cell_locked", `round ${round}`);
+    late.consumer.disconnect();
+  }
+  assert.equal(ben.told("cell_unlocked", `stream_${id}_city`).length + ben.told("cell_locked", `stream_${id}_city`).length, 0);
+});
+
 test("an editor who vanishes lets go of their cells, and only of their own tab's", async () => {
   const { id } = await hub.addStream(bot, "vanishing");
   const [tab1, tab2, ben] = [await edit(people.ana), await edit(people.ana), await edit(people.ben)];

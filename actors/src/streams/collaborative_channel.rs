@@ -15,14 +15,16 @@ mod words;
 use std::sync::Arc;
 
 use futures::{StreamExt as _, future::BoxFuture, stream};
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use tracing::debug;
-use trunkline_protocol::{Commit, Notice, Topic};
+use trunkline_protocol::{Commit, ConnectionId, EntityId, Notice, Record, Timestamp, Topic, UserId, codec};
 
 use self::tabs::Tabs;
 use super::{
     board::Board,
     grid::{self, Happening},
+    locks::Locks,
     stream::{Stream, StreamCommand},
 };
 use crate::{
@@ -40,15 +42,31 @@ const RELEASES_AT_ONCE: usize = 16;
 #[derive(Debug)]
 pub struct CollaborativeStreamsChannel {
     board: Arc<Board>,
+    locks: Arc<Locks>,
     topic: Topic,
     tabs: Tabs,
+}
+
+/// Somebody hears the grid from now on, and should be told which cells are held. It goes the way of all that is told, so that a lock
+/// which ends at that moment is either not told or told to have ended.
+#[derive(Serialize, Deserialize)]
+struct GridJoined(ConnectionId);
+impl Record for GridJoined {
+    const KIND: u16 = codec::kinds::GRID_JOINED;
+    const SCHEMA: u8 = 1;
+}
+impl GridJoined {
+    fn notice(topic: &Topic, connection: ConnectionId, at: Timestamp) -> Notice {
+        let (entity, said) = (EntityId::new("grid", topic.name()), codec::seal(&Self(connection)));
+        Notice { entity, at, by: UserId::HOUSE, connection: Some(connection), said }
+    }
 }
 
 impl CollaborativeStreamsChannel {
     /// The channel over this board. Expects the plan to provide [`Presence`].
     #[must_use]
-    pub fn new(board: Arc<Board>) -> Self {
-        Self { board, topic: Topic::channel("collaborative_streams"), tabs: Tabs::default() }
+    pub fn new(board: Arc<Board>, locks: Arc<Locks>) -> Self {
+        Self { board, locks, topic: Topic::channel("collaborative_streams"), tabs: Tabs::default() }
     }
     fn say(&self, happening: &Happening, out: &mut Broadcasts) {
         let message = match happening {
@@ -85,13 +103,14 @@ impl Channel for CollaborativeStreamsChannel {
         Box::pin(async move {
             super::signed_in(subscribing.who)?;
             subscribing.who.require(permission::STREAMS_READ)?;
-            Ok(Admission::to([self.topic.clone()]))
+            Ok(Admission::to([self.topic.clone(), Topic::personal(&self.topic, subscribing.connection)]))
         })
     }
     fn joined<'a>(&'a self, subscribing: Subscribing<'a>, hub: &'a Hub) -> BoxFuture<'a, ()> {
         Box::pin(async move {
             let place = (subscribing.connection, subscribing.identifier.into());
             hub.provided::<Presence>().arrive(hub, &self.topic, place, subscribing.who);
+            hub.notice(GridJoined::notice(&self.topic, subscribing.connection, hub.clock().now()));
         })
     }
     fn perform<'a>(&'a self, action: Action<'a>, hub: &'a Hub) -> BoxFuture<'a, Result<Performed, AskError>> {
@@ -130,6 +149,10 @@ impl Channel for CollaborativeStreamsChannel {
     fn render_notice(&self, notice: &Notice, out: &mut Broadcasts) {
         if let Some(happening) = grid::of_notice(notice) {
             return self.say(&happening, out);
+        }
+        if let Ok(Some(GridJoined(connection))) = notice.open::<GridJoined>() {
+            let own = Topic::personal(&self.topic, connection);
+            return self.locks.now(notice.at).iter().for_each(|lock| out.say(&own, &words::already_locked(lock)));
         }
         let Ok(Some(said)) = notice.open::<PresenceNotice>() else { return };
         if said.topic != self.topic {

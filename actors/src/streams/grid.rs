@@ -121,7 +121,7 @@ pub fn of_notice(notice: &Notice) -> Option<Happening> {
 }
 
 /// What an editor is shown: a fresh lease has its whole term, though a few milliseconds went by between the decision and the commit.
-fn seconds_left(until: Timestamp, now: Timestamp) -> u64 {
+pub(super) fn seconds_left(until: Timestamp, now: Timestamp) -> u64 {
     until.since(now).as_millis().div_ceil(1000) as u64
 }
 

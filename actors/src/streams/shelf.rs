@@ -44,6 +44,10 @@ impl<R: Record> Shelf<R> {
     pub fn iter(&self) -> impl DoubleEndedIterator<Item = &Arc<R>> {
         self.rows.values()
     }
+    /// Every row with its id, by id.
+    pub fn pairs(&self) -> impl Iterator<Item = (u64, &Arc<R>)> {
+        self.rows.iter().map(|(id, row)| (*id, row))
+    }
     /// Puts a row, in place of an older one.
     pub fn put(&mut self, id: u64, row: R) {
         self.rows.insert(id, Arc::new(row));

@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use trunkline_protocol::{Principal, Role, limits::LEASE};
 
-use super::hall::{GRID, Hall, brief, count, editor, person};
+use super::hall::{GRID, Hall, Tab, brief, count, editor, person};
 
 const CELLS: &[&str] = &["cell_locked", "cell_updated", "cell_unlocked"];
 
@@ -116,6 +116,79 @@ async fn announces_a_lock_that_nobody_renewed() {
     assert_eq!(brief(&heard, &["cell_unlocked"], &["reason", "user_id"]), [json!({"reason": "expired", "user_id": 2})]);
     assert!(bos.lock(&cell).await.is_empty());
     assert_eq!(anas.update(id, "title", "late").await[0]["error"], "Cell is locked by another user");
+}
+
+/// The locks that a newcomer is told.
+async fn told_to(hall: &Hall, tab: &Tab<'_>, count: usize) -> Vec<Value> {
+    let own = &tab.admission.topics[1];
+    brief(&hall.until(own, |heard| heard.len() >= count).await, CELLS, &["action", "cell_id", "user_name", "expires_in", "already"])
+}
+
+#[tokio::test(start_paused = true)]
+async fn tells_a_newcomer_alone_which_cells_are_held_and_for_how_long() {
+    let hall = Hall::open().await;
+    let id = hall.add("https://twitch.tv/a").await;
+    let (ana, bo) = (editor(2, "ana"), editor(3, "bo"));
+    let anas = hall.tab(&ana, GRID, json!({})).await;
+    let (title, city, notes) = (format!("stream_{id}_title"), format!("stream_{id}_city"), format!("stream_{id}_notes"));
+    for cell in [&title, &city, &notes] {
+        anas.lock(cell).await;
+    }
+    tokio::time::sleep(Duration::from_secs(10)).await;
+    anas.lock(&city).await;
+    anas.act(json!({"action": "unlock_cell", "cell_id": notes})).await;
+    hall.until(anas.topic(), |heard| count(heard, "cell_unlocked") == 1).await;
+    let bos = hall.tab(&bo, GRID, json!({})).await;
+    let locked = |cell: &str, left: u64| json!({"action": "cell_locked", "cell_id": cell, "user_name": "ana", "expires_in": left, "already": true});
+    assert_eq!(
+        told_to(&hall, &bos, 2).await,
+        [locked(&title, 20), locked(&city, 30)],
+        "the renewal counts, what was let go is not told"
+    );
+    assert_eq!(count(&hall.heard_on(anas.topic()), "cell_locked"), 4, "three locks and a renewal: nobody else is told again");
+    assert!(hall.heard_on(&anas.admission.topics[1]).is_empty(), "when she came, nothing was held");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_lock_that_ends_while_somebody_joins_is_not_left_standing_for_them() {
+    let hall = Hall::open().await;
+    let id = hall.add("https://twitch.tv/a").await;
+    let (anas, bo) = (hall.tab(&editor(2, "ana"), GRID, json!({})).await, editor(3, "bo"));
+    let cell = format!("stream_{id}_title");
+    for _ in 0..50 {
+        anas.lock(&cell).await;
+        hall.clear();
+        let unlock = json!({"action": "unlock_cell", "cell_id": cell});
+        let (tab, _) = tokio::join!(hall.tab(&bo, GRID, json!({})), anas.act(unlock));
+        hall.until(tab.topic(), |heard| count(heard, "cell_unlocked") == 1).await;
+        hall.until(tab.topic(), |heard| count(heard, "active_users_list") > 0).await;
+        let own = &tab.admission.topics[1];
+        let told = hall.in_order(&[tab.topic(), own]);
+        let last = told.iter().rfind(|message| CELLS.contains(&message["action"].as_str().unwrap_or(""))).expect("told");
+        assert_eq!(last["action"], "cell_unlocked", "{told:?}");
+        tab.leave().await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_lock_of_before_a_restart_is_shown_to_newcomers_and_its_end_is_announced() {
+    let hall = Hall::open().await;
+    let id = hall.add("https://twitch.tv/a").await;
+    let (ana, bo) = (editor(2, "ana"), editor(3, "bo"));
+    let cell = format!("stream_{id}_title");
+    hall.tab(&ana, GRID, json!({})).await.lock(&cell).await;
+    let journal = hall.journal.restarted();
+    hall.hub.close().await;
+
+    let hall = Hall::over(journal).await;
+    let bos = hall.tab(&bo, GRID, json!({})).await;
+    assert_eq!(told_to(&hall, &bos, 1).await[0]["cell_id"], json!(cell));
+    assert_eq!(bos.lock(&cell).await[0]["user_id"], json!(2), "nobody knows yet that she is gone");
+    let began = tokio::time::Instant::now();
+    let heard = hall.until(bos.topic(), |heard| count(heard, "cell_unlocked") == 1).await;
+    assert_eq!(brief(&heard, &["cell_unlocked"], &["reason", "user_id"]), [json!({"reason": "expired", "user_id": 2})]);
+    assert!(began.elapsed() <= LEASE + Duration::from_secs(2), "one fresh term, no more: {:?}", began.elapsed());
+    assert!(bos.lock(&cell).await.is_empty());
 }
 
 #[tokio::test(start_paused = true)]

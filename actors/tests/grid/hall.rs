@@ -55,7 +55,7 @@ impl Hall {
         let config = StreamsConfig { auto_archive: None, ..StreamsConfig::default() };
         streams::plan(&mut plan, config, Arc::new(NoOwners));
         system::plan(&mut plan);
-        let config = HubConfig { clock: Clock::starting_at(MOMENT), ..HubConfig::default() };
+        let config = HubConfig { clock: Clock::starting_at(MOMENT) };
         let hub = Hub::open(plan, journal.clone(), config).await.expect("the hub opens");
         let recorder = Arc::new(Recorder::default());
         hub.attach(recorder.clone());
@@ -103,6 +103,12 @@ impl Hall {
         let heard = self.recorder.heard.lock().unwrap_or_else(PoisonError::into_inner);
         let on_topic = heard.iter().filter(|broadcast| broadcast.topic == *topic);
         on_topic.map(|broadcast| serde_json::from_slice(&broadcast.message).expect("JSON")).collect()
+    }
+    /// Everything said on any of these topics so far, in order: what a client hears that is on all of them.
+    pub fn in_order(&self, topics: &[&Topic]) -> Vec<Value> {
+        let heard = self.recorder.heard.lock().unwrap_or_else(PoisonError::into_inner);
+        let on_topics = heard.iter().filter(|broadcast| topics.contains(&&broadcast.topic));
+        on_topics.map(|broadcast| serde_json::from_slice(&broadcast.message).expect("JSON")).collect()
     }
     /// Waits (paused time flies) until `enough` messages on the topic satisfy it, and tells all that were said.
     pub async fn until(&self, topic: &Topic, enough: impl Fn(&[Value]) -> bool) -> Vec<Value> {

@@ -16,12 +16,14 @@ export interface Person {
 
 export interface Lock extends Person {
   until: number;
+  /** Whether this very tab holds it. */
+  here: boolean;
 }
 
 export type Told =
   | { action: "active_users_list"; users: Person[] }
   | { action: "user_joined" | "user_left"; user_id: number }
-  | ({ action: "cell_locked"; cell_id: string; expires_in?: number } & Person)
+  | ({ action: "cell_locked"; cell_id: string; expires_in?: number; already?: boolean } & Person)
   | { action: "cell_unlocked"; cell_id: string; user_id: number; reason: "released" | "updated" | "expired" | "disconnected" }
   | { action: "cell_updated"; cell_id: string; field: string; value: unknown; user_id: number; stream?: Row }
   | { action: "stream_updated"; stream_id: number; last_checked_at?: string | null; last_live_at?: string | null }
@@ -41,6 +43,9 @@ type Listener = (told: Told) => void;
 const listeners = new Set<Listener>();
 const returns = new Set<() => void>();
 let channel: ReturnType<typeof topic<Told>> | null = null;
+/** When this tab asked for a cell and was not yet answered: a lock of one's own that nobody here asked for is another tab's. */
+const asked = new Map<string, number[]>();
+const ANSWERED_WITHIN_MS = 10_000;
 
 export function hear(listener: Listener): () => void {
   listeners.add(listener);
@@ -58,14 +63,22 @@ export function connected(): boolean {
 }
 
 /** Sends an action; false where there is no connection to send it on. */
-export function perform(action: "lock_cell" | "unlock_cell" | "update_cell" | "presence_ping", payload: object = {}): boolean {
+export function perform(action: "presence_ping"): boolean;
+export function perform(action: "lock_cell" | "unlock_cell" | "update_cell", payload: { cell_id: string; [more: string]: unknown }): boolean;
+export function perform(action: string, payload: { cell_id?: string } = {}): boolean {
   if (!channel || !connected()) return false;
+  if (action === "lock_cell" && payload.cell_id) asked.set(payload.cell_id, [...(asked.get(payload.cell_id) ?? []), Date.now()]);
   channel.perform(action, payload).catch(() => {});
   return true;
 }
 
 export function lockOf(cell: Cell): Lock | undefined {
   return locks.value.get(cellId(cell));
+}
+
+/** The holder as one says it of somebody, or of oneself in another tab. */
+export function nameOf({ user_id, user_name }: Person): string {
+  return user_id === me.value?.id ? "you, in another tab, are" : `${user_name} is`;
 }
 
 function setLock(id: string, lock: Lock | null): void {
@@ -75,13 +88,23 @@ function setLock(id: string, lock: Lock | null): void {
   locks.value = next;
 }
 
+/** Whether something that this tab asked of the cell is answered by what was told of it now. */
+function wasAsked(cell: string): boolean {
+  const [first, ...rest] = (asked.get(cell) ?? []).filter((at) => at > Date.now() - ANSWERED_WITHIN_MS);
+  if (rest.length > 0) asked.set(cell, rest);
+  else asked.delete(cell);
+  return first !== undefined;
+}
+
 function receive(told: Told): void {
   switch (told.action) {
     case "active_users_list":
       people.value = told.users;
       break;
     case "cell_locked":
-      setLock(told.cell_id, { user_id: told.user_id, user_name: told.user_name, user_color: told.user_color, until: Date.now() + (told.expires_in ?? 30) * 1000 + GRACE_MS });
+      // Told because one has just joined: a lock from before, and no answer to anything.
+      if (told.already && locks.value.get(told.cell_id)?.here) return;
+      setLock(told.cell_id, { here: !told.already && told.user_id === me.value?.id && wasAsked(told.cell_id), user_id: told.user_id, user_name: told.user_name, user_color: told.user_color, until: Date.now() + (told.expires_in ?? 30) * 1000 + GRACE_MS });
       break;
     case "cell_unlocked":
       setLock(told.cell_id, null);
@@ -101,7 +124,9 @@ function receive(told: Told): void {
     case "user_joined":
     case "user_left":
     case "streamer_updated":
+      break;
     case "error":
+      if (told.code === "CELL_LOCKED" && told.cell_id) wasAsked(told.cell_id);
       break;
   }
   for (const listener of listeners) listener(told);
@@ -141,5 +166,6 @@ export function join(): () => void {
     people.value = [];
     locks.value = new Map();
     written.clear();
+    asked.clear();
   };
 }

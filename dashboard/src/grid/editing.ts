@@ -115,7 +115,9 @@ function listen(told: Told): void {
   const mine = me.value?.id;
   switch (told.action) {
     case "cell_locked":
-      if (told.user_id === mine) return change({ phase: "held", word: "" });
+      if (lockOf(now.cell)?.here) return change({ phase: "held", word: "" });
+      if (told.already && told.user_id === mine) return;
+      if (told.user_id === mine) return refuse(now, "You are editing this cell in another tab.");
       return refuse(now, `${told.user_name} is editing this cell; try again in a moment.`);
     case "cell_unlocked":
       // Saving ends the lease; whoever goes on writing takes a new one at once.

@@ -96,7 +96,8 @@ function SheetCell({ row, cell, selected: isSelected }: { row: Row; cell: Cell; 
   const now = editing.value;
   const isEdited = now !== null && cellId(now.cell) === id;
   const lock = locks.value.get(id);
-  const foreign = lock && lock.user_id !== me.value?.id ? lock : null;
+  const foreign = lock && !lock.here ? lock : null;
+  const holder = foreign && (foreign.user_id === me.value?.id ? "you, in another tab" : foreign.user_name);
   const unsaved = pending.value.get(id);
   const text = unsaved?.text ?? textOf(row, cell.field);
   const element = useRef<HTMLSpanElement>(null);
@@ -122,17 +123,17 @@ function SheetCell({ row, cell, selected: isSelected }: { row: Row; cell: Cell; 
       data-status={cell.field === "status" ? row.status : undefined}
       data-unsaved={unsaved !== undefined}
       aria-selected={isSelected}
-      aria-readonly={foreign !== null}
-      aria-label={foreign ? `${text || "empty"}, edited by ${foreign.user_name}` : undefined}
+      aria-readonly={foreign !== null && foreign.user_id !== me.value?.id}
+      aria-label={holder ? `${text || "empty"}, edited by ${holder}` : undefined}
       style={foreign ? { "--holder": foreign.user_color } : undefined}
-      data-locked={foreign !== null}
+      data-locked={foreign === null ? "false" : foreign.user_id === me.value?.id ? "here" : "true"}
       onMouseDown={choose}
       onDblClick={() => begin(cell)}
     >
       {isEdited ? <CellEditor now={now} /> : <span class="cell-text">{text}</span>}
       {foreign && (
         <span class="holder">
-          <Icon name="lock" /> {foreign.user_name}
+          <Icon name="lock" /> {holder}
         </span>
       )}
     </span>

@@ -4,7 +4,7 @@ import { signal } from "@preact/signals";
 import { say } from "../parts/toasts";
 import { me } from "../session";
 import { rows } from "../streams/store";
-import { type Told, hear, locks, onReturn, perform } from "./channel";
+import { type Told, hear, locks, nameOf, onReturn, perform } from "./channel";
 import { type Cell, LABELS, cellId, textOf, valueOf } from "./fields";
 import { remember } from "./undo";
 
@@ -39,7 +39,7 @@ export function write(cell: Cell, from: string, text: string, edit: object = {},
 
 function send(write: Write): void {
   const id = cellId(write.cell);
-  const held = locks.value.get(id)?.user_id === me.value?.id;
+  const held = locks.value.get(id)?.here === true;
   // One connection's actions are done in order: a lock that is refused makes the update be refused too.
   if (!held) perform("lock_cell", { cell_id: id });
   write.sent = perform("update_cell", { cell_id: id, stream_id: write.cell.id, field: write.cell.field, value: valueOf(write.cell.field, write.text) });
@@ -51,7 +51,7 @@ function fail(id: string, reason: string): void {
   const write = pending.value.get(id);
   if (!write) return;
   set(id, null);
-  if (locks.value.get(id)?.user_id === me.value?.id) perform("unlock_cell", { cell_id: id });
+  if (locks.value.get(id)?.here) perform("unlock_cell", { cell_id: id });
   const text = write.text.length > 40 ? `${write.text.slice(0, 40)}…` : write.text;
   say(`${LABELS[write.cell.field]} was not saved: ${reason}`, "fault", { label: `Copy “${text}”`, act: () => void navigator.clipboard?.writeText(write.text) });
 }
@@ -72,7 +72,7 @@ function listen(told: Told): void {
       return;
     }
     const holder = locks.value.get(told.cell_id);
-    fail(told.cell_id, holder && holder.user_id !== me.value?.id ? `${holder.user_name} is editing this cell.` : `${told.error}.`);
+    fail(told.cell_id, holder && !holder.here ? `${nameOf(holder)} editing this cell.` : `${told.error}.`);
   }
 }
 

@@ -16,6 +16,7 @@ export function Lamp() {
     <p class="lamp" role="status" data-state={state}>
       <span class="bulb" aria-hidden="true" />
       <span>{text}</span>
+      {reading && <progress class="reading" aria-label="Reading the streams" max={Math.max(reading.of, 1)} value={reading.read} />}
     </p>
   );
 }

@@ -26,8 +26,9 @@ export const missed = signal<Missed | null>(null);
 export const touched = new Map<number, number>();
 
 let drawing = 0;
-let loads = 0;
-let shifted = false;
+let reading = new AbortController();
+/** What was taken away while the list is read: its line, written before, must not bring it back. */
+const gone = new Set<number>();
 let tally: Tally | null = null;
 
 function draw(): void {
@@ -58,49 +59,43 @@ export function forget(id: number): void {
 function hear(frame: Frame): void {
   const { stream } = frame;
   tally?.count(stream.id, frame.deleted ? "removed" : frame.action === "created" ? "added" : frame.action === "archived" ? "removed" : "changed");
-  if (frame.deleted || frame.action === "deleted") {
-    shifted = true;
-    forget(stream.id);
-    return;
-  }
-  if (frame.action === "archived") shifted = true;
-  take(stream as Row);
+  if (loading.value && (frame.deleted || frame.action === "archived")) gone.add(stream.id);
+  if (frame.deleted || frame.action === "deleted") forget(stream.id);
+  else take(stream as Row);
 }
 
-/** Reads everything; twice where rows moved between the pages while they were read. */
+/** Reads everything, as it is at one moment after the cable began to tell. */
 async function load(): Promise<void> {
-  const turn = ++loads;
+  reading.abort();
+  const own = (reading = new AbortController());
   const before = new Map(rows);
+  const seen = new Set<number>();
+  gone.clear();
   loading.value = { read: 0, of: 0 };
   fault.value = "";
+  const bring = (row: Row) => {
+    seen.add(row.id);
+    if (gone.has(row.id)) return;
+    const known = before.get(row.id);
+    if (before.size > 0 && known?.lock_version !== row.lock_version) tally?.count(row.id, known ? "changed" : "added");
+    take(row, before.size > 0);
+  };
   try {
-    for (let attempt = 0; attempt < 3; attempt++) {
-      shifted = false;
-      const seen = new Set<number>();
-      await loadActive((page, total) => {
-        if (turn !== loads) return;
-        for (const row of page) {
-          seen.add(row.id);
-          const known = before.get(row.id);
-          if (before.size > 0 && known?.lock_version !== row.lock_version) tally?.count(row.id, known ? "changed" : "added");
-          take(row, before.size > 0);
-        }
-        loading.value = { read: seen.size, of: total };
-      });
-      if (turn !== loads) return;
-      if (shifted) continue;
-      for (const id of before.keys()) {
-        if (!seen.has(id) && rows.get(id) === before.get(id)) {
-          tally?.count(id, "removed");
-          forget(id);
-        }
+    await loadActive((portion, total) => {
+      portion.forEach(bring);
+      loading.value = { read: seen.size, of: total };
+    }, own.signal);
+    if (own.signal.aborted) return;
+    for (const id of before.keys()) {
+      if (!seen.has(id) && rows.get(id) === before.get(id)) {
+        tally?.count(id, "removed");
+        forget(id);
       }
-      break;
     }
     loading.value = null;
     arrive();
   } catch (error) {
-    if (turn !== loads) return;
+    if (own.signal.aborted) return;
     loading.value = null;
     fault.value = sentenceOf(error);
   }
@@ -140,7 +135,7 @@ export function openStore(): () => void {
   return () => {
     clearTimeout(patience);
     leave();
-    loads++;
+    reading.abort();
     rows.clear();
     touched.clear();
     missed.value = null;

@@ -152,9 +152,11 @@ impl Table {
     }
 
     /// Every topic that anybody here hears, with the number of their subscriptions.
+    /// How many hear each topic; those of a single connection are nobody else's business.
     pub(super) fn hearers(&self) -> Vec<(Topic, usize)> {
         let count = |groups: &HashMap<_, Group>| groups.values().map(|group| group.slots.len()).sum();
-        self.topics.iter().map(|(topic, groups)| (topic.clone(), count(groups))).collect()
+        let shared = self.topics.iter().filter(|(topic, _)| !topic.is_personal());
+        shared.map(|(topic, groups)| (topic.clone(), count(groups))).collect()
     }
     pub(super) fn known(&self, text: &str) -> Option<Rc<Identifier>> {
         self.identifiers.get(text).map(|interned| interned.0.clone())

@@ -7,6 +7,7 @@ mod batch;
 mod export;
 mod history;
 mod import;
+mod lines;
 mod list;
 mod one;
 mod wall;

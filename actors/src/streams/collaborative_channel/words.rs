@@ -5,7 +5,7 @@ use trunkline_protocol::{Cell, Timestamp, UserId, principal::color_of};
 
 use crate::{
     accounts::presence::roster::{Present, Told},
-    streams::{board::StreamRow, stream::UnlockReason, streamer::StreamerRow},
+    streams::{board::StreamRow, locks::Locked, stream::UnlockReason, streamer::StreamerRow},
 };
 
 /// Everyone who is there. `total` only where not everyone could be named.
@@ -45,6 +45,13 @@ pub(super) fn cell_locked(cell: &Cell, user: UserId, user_name: &str, expires_in
     if let Some(seconds) = expires_in_s {
         message["expires_in"] = seconds.into();
     }
+    message
+}
+
+/// The same, to a newcomer alone: it was locked `already`, so it is nobody's answer.
+pub(super) fn already_locked(lock: &Locked) -> Value {
+    let mut message = cell_locked(&lock.cell, lock.user, &lock.user_name, Some(lock.expires_in_s));
+    message["already"] = true.into();
     message
 }
 

@@ -8,7 +8,7 @@ use futures::stream;
 use serde::Serialize;
 use trunkline_actors::{
     accounts::policy::permission::STREAMS_EXPORT,
-    streams::board::{Board, Kept, StreamRow},
+    streams::board::{Board, Filter, Kept, Sort, StreamRow},
 };
 use trunkline_protocol::Timestamp;
 
@@ -73,10 +73,8 @@ pub(super) async fn export(api: web::Data<Api>, caller: Caller, query: Query) ->
     if !has(api.streams.export, &caller) || !caller.may(STREAMS_EXPORT) {
         return Err(Problem::forbidden().with("error", "Export feature is not currently available"));
     }
-    let board = api.hub.projection::<Board>();
-    let kept = board.all(&list::filter(&query), list::sort(&query));
-    let count = kept.len();
-    let rows = Rows { board, kept: kept.into_iter() };
+    let rows = Rows::of(&api, &list::filter(&query), list::sort(&query));
+    let count = rows.count();
     let mut response = HttpResponse::Ok();
     if query.get("format").is_some_and(|format| format.eq_ignore_ascii_case("csv")) {
         response
@@ -90,13 +88,23 @@ pub(super) async fn export(api: web::Data<Api>, caller: Caller, query: Query) ->
 }
 
 /// The rows, a few at a time: what is not yet written is not yet dressed.
-struct Rows {
+pub(super) struct Rows {
     board: Arc<Board>,
     kept: IntoIter<Arc<Kept>>,
 }
 
 impl Rows {
-    fn next(&mut self) -> Vec<StreamRow> {
+    /// What passes at this moment, in order.
+    pub(super) fn of(api: &Api, filter: &Filter, sort: Sort) -> Self {
+        let board = api.hub.projection::<Board>();
+        let kept = board.all(filter, sort).into_iter();
+        Self { board, kept }
+    }
+    /// How many are left.
+    pub(super) fn count(&self) -> usize {
+        self.kept.len()
+    }
+    pub(super) fn next(&mut self) -> Vec<StreamRow> {
         self.kept.by_ref().take(ROWS).map(|kept| self.board.dress(kept)).collect()
     }
 }

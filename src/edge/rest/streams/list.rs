@@ -1,4 +1,4 @@
-//! `GET /api/v1/streams`: filtered, sorted, paged (`streams.md` 4.2).
+//! `GET /api/v1/streams`: filtered, sorted, paged (`streams.md` 4.2); or all of it, a line each.
 
 use actix_web::{HttpRequest, HttpResponse, http::StatusCode, web};
 use serde::Serialize;
@@ -7,7 +7,7 @@ use trunkline_actors::{
     streams::board::{Board, Filter, Sort, StreamRow},
 };
 
-use super::{answer, wall};
+use super::{answer, lines, wall};
 use crate::edge::{Api, Caller, Problem, Query};
 
 /// Rows of a page unless asked otherwise, and at most.
@@ -42,6 +42,9 @@ pub(super) async fn index(
         return Ok(wall::feed(api, request, query).await);
     }
     caller?.require(STREAMS_READ)?;
+    if query.get("format") == Some("ndjson") {
+        return Ok(lines::lines(&api, &filter(&query), sort(&query)));
+    }
     let (page, per_page) = (number(&query, "page", 1, u64::MAX), number(&query, "per_page", PER_PAGE, PER_PAGE_MAX));
     let found = api.hub.projection::<Board>().page(&filter(&query), sort(&query), page, per_page);
     let total_pages = found.total.div_ceil(per_page);
