@@ -61,7 +61,7 @@ pub mod permission {
     pub const SYSTEM_READ: &str = "system:read";
     pub const SYSTEM_FAULTS: &str = "system:faults";
 }
-#[expect(clippy::wildcard_imports, reason = "this file is the table of all of them")]
+#[allow(clippy::wildcard_imports, reason = "this file is the table of all of them")]
 use permission::*;
 
 const READER: &[&str] = &[STREAMS_READ, STREAMS_EXPORT, LOCATIONS_READ, STREAMERS_READ, TIMESTAMPS_READ];
