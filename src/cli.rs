@@ -1,5 +1,6 @@
 //! The command line: what one can ask of the binary, and nothing of how it is done.
 
+mod bench;
 mod connect;
 mod feed;
 mod serve;
@@ -38,6 +39,8 @@ enum Command {
     Tail(tail::TailArguments),
     /// Push a JSONL file of streams as a bot would, and say what became of each line.
     Feed(feed::FeedArguments),
+    /// Load any ActionCable server with many clients, and check that every message comes once and in its order.
+    Bench(Box<bench::BenchArguments>),
 }
 
 /// Where the configuration is.
@@ -85,6 +88,7 @@ pub fn run() -> ExitCode {
         Command::User(arguments) => as_client(users::run(arguments)),
         Command::Tail(arguments) => as_client(tail::run(arguments)),
         Command::Feed(arguments) => as_client(feed::run(arguments)),
+        Command::Bench(arguments) => bench::run(&arguments),
     };
     done.unwrap_or_else(|failure| {
         eprintln!("trunkline: {}", failure.to_string().trim_end());

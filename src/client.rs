@@ -1,6 +1,8 @@
 //! Our own outbound voice on the cable: what `tail`, examples, benches and tests speak with. An ordinary client; it knows nothing that
 //! a client could not.
 
+pub mod load;
+
 use std::{collections::VecDeque, time::Duration};
 
 use futures::{SinkExt as _, StreamExt as _};
@@ -91,6 +93,7 @@ enum Frame {
     Confirmed(String),
     Rejected(String),
     Told(Told),
+    Ping,
     Other,
 }
 
@@ -219,6 +222,7 @@ fn read(text: &str) -> Result<Frame, CableError> {
     let identifier = heard.identifier.unwrap_or_default();
     Ok(match (heard.kind, heard.message) {
         (Some("welcome"), _) => Frame::Welcome,
+        (Some("ping"), _) => Frame::Ping,
         (Some("confirm_subscription"), _) => Frame::Confirmed(identifier),
         (Some("reject_subscription"), _) => Frame::Rejected(identifier),
         (Some("disconnect"), _) => {
@@ -257,7 +261,7 @@ mod tests {
 
     #[test]
     fn reads_what_the_hub_says_and_passes_over_the_rest() {
-        assert!(matches!(read(r#"{"type":"ping","message":1795214129}"#), Ok(Frame::Other)));
+        assert!(matches!(read(r#"{"type":"ping","message":1795214129}"#), Ok(Frame::Ping)));
         assert!(matches!(read("nonsense"), Ok(Frame::Other)));
         assert!(matches!(read(r#"{"identifier":"x","message":null}"#), Ok(Frame::Other)), "a null message says nothing");
         let Ok(Frame::Told(told)) = read(r#"{"identifier":"{\"channel\":\"X\"}","message":{"a":1}}"#) else { panic!("told") };

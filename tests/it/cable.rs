@@ -7,5 +7,5 @@ mod extended;
 pub mod harness;
 mod lifecycle;
 mod readers;
-mod tls;
+pub mod tls;
 mod upgrade;

@@ -1,6 +1,7 @@
 //! Stories over a real port: a whole house, and a client that knows only what a client knows.
 
 mod cable;
+mod bench;
 mod child;
 mod ending;
 mod exhausting;

@@ -49,7 +49,7 @@ async fn connect(house: &House, trusted: &CertifiedKey<KeyPair>) -> std::io::Res
 }
 
 /// A hub that speaks TLS, what it shows, and where that is kept.
-async fn sealed() -> (House, Arc<Certificate>, CertifiedKey<KeyPair>, TempDir) {
+pub async fn sealed() -> (House, Arc<Certificate>, CertifiedKey<KeyPair>, TempDir) {
     let (folder, issued) = (tempfile::tempdir().expect("a folder"), issue());
     let certificate = Certificate::open(install(folder.path(), &issued)).expect("a certificate and its key");
     let tls = Some(certificate.server_config());
