@@ -31,10 +31,11 @@ test-clients: dashboard
 	cargo build
 	cd tests/clients && npm ci --no-audit --no-fund && npm test
 
-## screenshots: every page in both themes, into docs/images/
+## screenshots: every page in both themes, wide and narrow, into docs/images/
 screenshots: dashboard
-	cargo build
-	cd tests/clients && npm ci --no-audit --no-fund && node screenshots.mjs ../../docs/images
+	cargo build --profile $(PROFILE)
+	cd tests/clients && npm ci --no-audit --no-fund && \
+	TRUNKLINE_BIN=$(CURDIR)/target/$(PROFILE)/trunkline node screenshots.mjs ../../docs/images
 
 ## bench: what the README quotes; results go under benches/runs/
 bench:

@@ -18,7 +18,7 @@ const HEADINGS: { column: Column; label: string }[] = [
   { column: "place", label: "City" },
   { column: "source", label: "Source" },
   { column: "last_live", label: "Last live" },
-  { column: "updated", label: "Changed" },
+  { column: "checked", label: "Checked" },
 ];
 
 export function StreamTable({ rows, sortable }: { rows: Row[]; sortable?: boolean }) {
@@ -88,8 +88,8 @@ function Line({ row, index, top, height }: { row: Row; index: number; top: numbe
       <span role="cell" class="at-last_live tabular" title={exactly(row.last_live_at)}>
         {ago(row.last_live_at) || <span class="none">never</span>}
       </span>
-      <span role="cell" class="at-updated tabular" title={exactly(row.updated_at)}>
-        {ago(row.updated_at)}
+      <span role="cell" class="at-checked tabular" title={exactly(row.last_checked_at)}>
+        {ago(row.last_checked_at) || <span class="none">never</span>}
       </span>
       <span role="cell" class="at-acts">
         <Acts row={row} name={name} />

@@ -1,7 +1,7 @@
 // Which rows are shown, and in which order. Pure: from rows and wishes to a list.
 import { type Row, placeOf } from "./row";
 
-export const COLUMNS = ["status", "name", "platform", "place", "source", "last_live", "updated"] as const;
+export const COLUMNS = ["status", "name", "platform", "place", "source", "last_live", "checked"] as const;
 export type Column = (typeof COLUMNS)[number];
 
 export interface Wishes {
@@ -24,7 +24,7 @@ const KEY: Record<Column, (row: Row) => string> = {
   place: (row) => placeOf(row).toLowerCase(),
   source: (row) => row.source.toLowerCase(),
   last_live: (row) => row.last_live_at ?? "",
-  updated: (row) => row.updated_at,
+  checked: (row) => row.last_checked_at ?? "",
 };
 
 function mentions(row: Row, wanted: string): boolean {

@@ -2,7 +2,7 @@
 import { useEffect, useRef } from "preact/hooks";
 import { useSignal } from "@preact/signals";
 import { Badge } from "../parts/badge";
-import { ago } from "../time";
+import { ago, exactly, lasting, now } from "../time";
 import { useVirtual } from "../virtual";
 import { type Row, isWebLink, nameOf, placeOf, shortLink } from "./row";
 import { Acts, useGlow } from "./table";
@@ -38,6 +38,13 @@ export function Wall() {
   );
 }
 
+/** For how long it has been live, or when it last was. */
+function sinceWhen(row: Row): string {
+  if (row.status === "live") return row.started_at ? `for ${lasting(Math.max(now.value, Date.now()) - new Date(row.started_at).getTime())}` : "";
+  const when = ago(row.last_live_at);
+  return /\d (min|h|d)$/.test(when) ? `${when} ago` : when;
+}
+
 function Card({ row }: { row: Row }) {
   const element = useRef<HTMLDivElement>(null);
   useGlow(element, row);
@@ -61,7 +68,7 @@ function Card({ row }: { row: Row }) {
         <p class="quiet card-link">{shortLink(row.link)}</p>
         <div class="card-foot">
           <span>{placeOf(row) || row.source}</span>
-          <span class="quiet tabular">{row.status === "live" ? ago(row.updated_at) : row.last_live_at ? `live ${ago(row.last_live_at)}` : ""}</span>
+          <span class="quiet tabular" title={`Last live: ${exactly(row.last_live_at)}`}>{sinceWhen(row)}</span>
           <span class="card-acts">
             <Acts row={row} name={name} />
           </span>

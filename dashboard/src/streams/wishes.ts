@@ -24,7 +24,7 @@ export function wish(change: Partial<Wishes>): void {
 /** First the natural way, then the other, then the hub's own order again. */
 export function sortBy(column: Column): void {
   const { sort, descending } = wishes.value;
-  const newestFirst = column === "last_live" || column === "updated";
+  const newestFirst = column === "last_live" || column === "checked";
   if (sort !== column) wish({ sort: column, descending: newestFirst });
   else if (descending === newestFirst) wish({ descending: !descending });
   else wish({ sort: "", descending: true });

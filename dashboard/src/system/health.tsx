@@ -17,9 +17,9 @@ export function HealthStrip() {
     <dl class="health" aria-label="Health">
       <Figure name="Health" value={seen.status} kind={seen.status === "ok" ? "good" : "bad"} />
       <Figure name="Version" value={seen.version} />
-      {journal && <Figure name="Journal head" value={journal.head.toLocaleString()} />}
-      {journal && <Figure name="Commits a barrier" value={journal.barriers > 0 ? (journal.appended / journal.barriers).toFixed(1) : "–"} />}
-      {journal && <Figure name="Queued" value={journal.queued.toLocaleString()} kind={journal.queued > 100 ? "bad" : undefined} />}
+      {journal && <Figure name="Commits" value={journal.head.toLocaleString()} />}
+      {journal && <Figure name="Commits per fsync" value={journal.barriers > 0 ? (journal.appended / journal.barriers).toFixed(1) : "–"} />}
+      {journal && <Figure name="Appends waiting" value={journal.queued.toLocaleString()} kind={journal.queued > 100 ? "bad" : undefined} />}
       {journal?.disk_bytes != null && <Figure name="On disk" value={bytes(journal.disk_bytes)} />}
       {cables && <Figure name="Connections so far" value={cables.accepted.toLocaleString()} />}
       {cables && <Figure name="Refused" value={cables.refused.toLocaleString()} kind={cables.refused > 0 ? "bad" : undefined} />}

@@ -7,6 +7,7 @@ import { Audit } from "./audit";
 import { watch } from "./feed";
 import { HealthStrip } from "./health";
 import { Plots } from "./plots";
+import { Restarts } from "./restarts";
 import { Topics } from "./topics";
 import { TreeView } from "./tree";
 
@@ -19,6 +20,7 @@ export function SystemPage() {
       <div class="system-columns">
         <TreeView />
         <div class="system-side">
+          <Restarts />
           <Topics />
           {may("audit:read") && <Audit />}
         </div>

@@ -10,7 +10,11 @@ interface Props {
   samples: Samples;
   spell: (value: number) => string;
   how: "sum" | "most";
+  /** Its axis has whole numbers only. */
+  whole?: boolean;
 }
+
+const WHOLE = [1, 2, 5].flatMap((step) => Array.from({ length: 8 }, (_, power) => step * 10 ** power)).sort((a, b) => a - b);
 
 const HEIGHT = 120;
 const dark = matchMedia("(prefers-color-scheme: dark)");
@@ -19,7 +23,7 @@ function ink(name: string): string {
   return getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 }
 
-function options({ samples, spell }: Props, width: number): uPlot.Options {
+function options({ samples, spell, whole }: Props, width: number): uPlot.Options {
   const axis = { stroke: ink("--quiet"), grid: { stroke: ink("--line"), width: 1 }, ticks: { show: false }, font: "11px system-ui" };
   return {
     width,
@@ -30,7 +34,7 @@ function options({ samples, spell }: Props, width: number): uPlot.Options {
     scales: { y: { range: (_, __, most) => [0, Math.max(1, (most ?? 0) * 1.15)] } },
     axes: [
       { ...axis, space: 70, size: 22, values: [[1, "{HH}:{mm}:{ss}", null, null, null, null, null, null, 0]] },
-      { ...axis, size: 52, space: 28, values: (_, values) => values.map(spell) },
+      { ...axis, size: 52, space: 28, ...(whole && { incrs: WHOLE }), values: (_, values) => values.map(spell) },
     ],
     series: [{}, ...samples.names.map((label, index) => ({ label, stroke: ink(`--series-${(index % 6) + 1}`), width: 1.5, points: { show: false }, fill: samples.names.length === 1 ? ink("--series-fill") : "transparent" }))],
   };

@@ -1,4 +1,4 @@
-// Who keeps whom: the supervisors, their actors, and what crashed when and why. A tree for the keyboard and the screen reader too.
+// Who keeps whom: the supervisors and their actors, and what crashed of each. A tree for the keyboard and the screen reader too.
 import { useSignal } from "@preact/signals";
 import { useEffect } from "preact/hooks";
 import { Problem, ask, sentenceOf } from "../api";
@@ -23,7 +23,7 @@ export function TreeView() {
     <section class="panel" aria-labelledby="tree-title">
       <header>
         <h2 id="tree-title">Supervision</h2>
-        {seen && <span class="quiet tabular">{seen.restarts === 1 ? "1 restart" : `${seen.restarts.toLocaleString()} restarts`} since it opened</span>}
+        {seen && <span class="quiet tabular">{count(seen)} actors awake</span>}
       </header>
       {!seen && <p class="quiet">{fault.value || "Waiting for the hub…"}</p>}
       {seen?.failed && (
@@ -36,9 +36,12 @@ export function TreeView() {
           <Root tree={seen} />
         </ul>
       )}
-      {seen && <Restarts history={seen.history} />}
     </section>
   );
+}
+
+function count({ supervisors }: Tree): string {
+  return supervisors.reduce((sum, { awake }) => sum + awake, 0).toLocaleString();
 }
 
 /** The root keeps every other supervisor; how each of them is, the root tells. */
@@ -114,29 +117,4 @@ function inWords({ state, for_ms }: Actor): string {
   const seconds = Math.ceil((for_ms ?? 0) / 1000);
   if (state === "backing_off") return `comes back in ${seconds} s`;
   return state === "quarantined" ? `rests for ${seconds} s` : state;
-}
-
-function Restarts({ history }: { history: Restarted[] }) {
-  if (history.length === 0) return <p class="quiet">Nothing has crashed yet. What does is kept in the journal.</p>;
-  return (
-    <>
-      <h3>Restarts</h3>
-      <ol class="restarts">
-        {history
-          .slice(-20)
-          .reverse()
-          .map((restarted, index) => (
-            <li key={`${restarted.at} ${index}`}>
-              <time dateTime={restarted.at} class="quiet tabular" title={exactly(restarted.at)}>
-                {ago(restarted.at)}
-              </time>
-              <b>
-                {restarted.kind} {restarted.id}
-              </b>
-              <span>{restarted.cause}</span>
-            </li>
-          ))}
-      </ol>
-    </>
-  );
 }
