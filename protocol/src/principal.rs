@@ -99,8 +99,15 @@ pub enum Credential {
         /// When the token ends; open sockets end with it.
         expires: Option<Timestamp>,
     },
-    /// An opaque key, by its id.
-    ApiKey(u64),
+    /// An opaque key.
+    ApiKey {
+        /// Which.
+        id: u64,
+        /// Which of its secrets: the first bytes of that one's hash. A rotation ends the old one and leaves the new.
+        secret: u64,
+        /// When that secret ends, as far as was known when it was shown.
+        expires: Option<Timestamp>,
+    },
     /// An application's word for one of its own users (`cable.md` 2.8), who has no account here.
     Application {
         /// Who that is, as the application wrote it: compared with, never read.
@@ -169,7 +176,7 @@ impl Principal {
         match &self.credential {
             Credential::Application { identifiers, .. } => Cow::Borrowed(identifiers),
             Credential::Anonymous => Cow::Borrowed(""),
-            Credential::House | Credential::Token { .. } | Credential::ApiKey(_) => {
+            Credential::House | Credential::Token { .. } | Credential::ApiKey { .. } => {
                 Cow::Owned(format!(r#"{{"user_id":{}}}"#, self.user))
             }
         }
@@ -178,8 +185,10 @@ impl Principal {
     #[must_use]
     pub fn expires(&self) -> Option<Timestamp> {
         match &self.credential {
-            Credential::Token { expires, .. } | Credential::Application { expires, .. } => *expires,
-            Credential::House | Credential::Anonymous | Credential::ApiKey(_) => None,
+            Credential::Token { expires, .. } | Credential::ApiKey { expires, .. } | Credential::Application { expires, .. } => {
+                *expires
+            }
+            Credential::House | Credential::Anonymous => None,
         }
     }
     /// May it do `permission` (`streams:write`)?

@@ -340,12 +340,17 @@ pub async fn watch(accounts: Arc<Accounts>, clock: Clock, gate: Gate) {
         let (accounts, now) = (accounts.clone(), clock.now());
         gate.revoke(move |who| !accounts.still_stands(who, now));
     };
+    let mut rechecks = tokio::time::interval(RECHECK_PERIOD);
     loop {
-        match tokio::time::timeout(RECHECK_PERIOD, revocations.recv()).await {
-            Ok(Ok(revoked)) => gate.revoke(move |who| revoked.concerns(who)),
-            // Some were missed, or a key may have come to its end meanwhile: everybody is asked for.
-            Ok(Err(RecvError::Lagged(_))) | Err(_) => recheck(&accounts),
-            Ok(Err(RecvError::Closed)) => return,
+        tokio::select! {
+            revoked = revocations.recv() => match revoked {
+                Ok(revoked) => gate.revoke(move |who| revoked.concerns(who)),
+                // Some were missed: everybody is asked for.
+                Err(RecvError::Lagged(_)) => recheck(&accounts),
+                Err(RecvError::Closed) => return,
+            },
+            // A key, or a rotated key's old secret, may have come to its end meanwhile.
+            _ = rechecks.tick() => recheck(&accounts),
         }
     }
 }

@@ -161,7 +161,7 @@ fn pieces(text: &str) -> Vec<&str> {
 
 /// A key belongs to one account: two may choose the same. Tokens of one account share it, so that a renewed token finds its answers.
 fn key_of(who: &Principal, given: &str) -> String {
-    let sort = if matches!(who.credential, Credential::ApiKey(_)) { 'k' } else { 'u' };
+    let sort = if matches!(who.credential, Credential::ApiKey { .. }) { 'k' } else { 'u' };
     hex(&Sha256::digest(format!("{sort}{}\n{given}", who.user)))
 }
 
@@ -195,7 +195,7 @@ mod tests {
     #[test]
     fn keeps_the_keys_of_two_principals_apart() {
         let (one, mut other) = (Principal::house(), Principal::house());
-        other.credential = Credential::ApiKey(0);
+        other.credential = Credential::ApiKey { id: 0, secret: 0, expires: None };
         assert_ne!(key_of(&one, "k"), key_of(&other, "k"));
         assert_eq!(key_of(&one, "k"), key_of(&one, "k"));
     }

@@ -86,7 +86,7 @@ impl Minutes {
 
 fn visitor(rates: &RateLimits, who: &Principal, address: Option<IpAddr>) -> (Visitor, u32) {
     match who.credential {
-        Credential::ApiKey(id) => (Visitor::ApiKey(id), rates.service),
+        Credential::ApiKey { id, .. } => (Visitor::ApiKey(id), rates.service),
         Credential::Anonymous | Credential::Application { .. } => (Visitor::Address(network(address)), rates.anonymous),
         Credential::Token { .. } | Credential::House => {
             (Visitor::User(who.user), if who.service { rates.service } else { rates.user })

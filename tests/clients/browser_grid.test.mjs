@@ -84,6 +84,12 @@ test("the history of a cell says who wrote what, when, over what", { skip: missi
   await panel.locator("li").first().waitFor();
   const newest = panel.locator("li").first();
   assert.match(await newest.textContent(), /ben.*“Lisbon”.*“Braga”/s);
+  // It grows while it is open, and follows the selection.
+  await typeInto(ana, ids[0], "city", "Faro");
+  await ana.keyboard.press("Enter");
+  await newest.filter({ hasText: /ana.*“Braga”.*“Faro”/s }).waitFor();
+  await cell(ben, ids[0], "notes").click();
+  await panel.getByText("Nobody has written this cell yet").waitFor();
   await ben.keyboard.press("Alt+h");
 });
 

@@ -31,26 +31,44 @@ after(async () => {
 const lines = () => page.locator(".table-body .row");
 const chip = (name) => page.getByRole("group", { name: "Status" }).getByRole("button", { name });
 
-test("ten thousand rows are there, of which a screenful exists, and they scroll at speed", { skip: missing }, async () => {
-  await chip(/^All 10,000$/).waitFor();
-  assert.ok((await lines().count()) < 60, "only rows in sight exist");
-  const seen = await page.evaluate(async () => {
-    const scroller = document.querySelector(".table-scroll");
-    const frames = [];
-    let last = performance.now();
-    for (let step = 0; step < 90; step++) {
-      scroller.scrollTop += 4000;
+/** What the page's own thread is busy for, per screenful scrolled, in milliseconds. */
+async function cost(metrics) {
+  const before = await metrics();
+  const steps = await page.locator(".table-scroll").evaluate(async (scroller) => {
+    const last = scroller.scrollHeight - scroller.clientHeight;
+    let by = 800;
+    for (let step = 0; step < 60; step++) {
+      if (scroller.scrollTop + by > last || scroller.scrollTop + by < 0) by = -by;
+      scroller.scrollTop += by;
       await new Promise((done) => requestAnimationFrame(done));
-      const now = performance.now();
-      frames.push(now - last);
-      last = now;
     }
-    return { median: frames.sort((a, b) => a - b)[frames.length / 2], top: scroller.scrollTop };
+    return 60;
   });
-  assert.ok(seen.top > 300_000, `scrolled to ${seen.top}`);
-  // The median, not the worst: a machine that builds beside the browser takes single frames away from it.
-  assert.ok(seen.median < 100, `half of the frames took more than ${seen.median.toFixed(0)} ms`);
-  assert.ok((await lines().count()) > 5, "rows follow");
+  return ((await metrics()) - before) / steps;
+}
+
+test("ten thousand rows are there, of which a screenful exists, and scroll as lightly as a hundred", { skip: missing }, async () => {
+  await chip(/^All 10,000$/).waitFor();
+  assert.equal(browser.fetched.filter((url) => /\/api\/v1\/streams\?/.test(url)).length, 1, "read in one request");
+  assert.ok((await lines().count()) < 60, "only rows in sight exist");
+  const session = await page.context().newCDPSession(page);
+  await session.send("Performance.enable");
+  const busy = async () => (await session.send("Performance.getMetrics")).metrics.find(({ name }) => name === "TaskDuration").value * 1000;
+  const search = page.getByLabel("Search streams");
+  const seen = { few: [], many: [] };
+  // Turn by turn, and the best of each: a machine that builds beside the browser takes time away from single turns.
+  for (let turn = 0; turn < 4; turn++) {
+    await search.fill("row 99");
+    await page.getByText("111 of 10,000").waitFor();
+    seen.few.push(await cost(busy));
+    await search.fill("");
+    await page.getByText("111 of 10,000").waitFor({ state: "detached" });
+    seen.many.push(await cost(busy));
+  }
+  const ratio = Math.min(...seen.many) / Math.min(...seen.few);
+  assert.ok(ratio < 2.5, `a screenful of ten thousand costs ${ratio.toFixed(2)} times one of a hundred: ${JSON.stringify(seen)}`);
+  await page.locator(".table-scroll").evaluate((scroller) => (scroller.scrollTop = scroller.scrollHeight));
+  await lines().filter({ hasText: "Row 0" }).first().waitFor();
 });
 
 test("filters, search and sort show what they say", { skip: missing }, async () => {
@@ -110,6 +128,36 @@ test("an import says of each line what became of it", { skip: missing }, async (
   await dialog.getByRole("button", { name: "Done" }).click();
 });
 
+test("an import of thousands shows how far it is, and which few of them failed", { skip: missing }, async () => {
+  const bad = new Set([7, 1500, 2999]);
+  const line = (n) => (bad.has(n) ? `{"link":"https://kick.com/mass${n}","source":"x","status":"asleep"}` : `{"link":"https://kick.com/mass${n}","source":"x","title":"Mass ${n}"}`);
+  const text = Array.from({ length: 3000 }, (_, n) => (n === 2000 ? "no json at all" : line(n))).join("\n");
+  await page.getByRole("button", { name: "Import" }).click();
+  const dialog = page.getByRole("dialog");
+  await dialog.getByLabel("File").setInputFiles({ name: "mass.jsonl", mimeType: "application/jsonl", buffer: Buffer.from(text) });
+  await dialog.getByText("3,000 lines, 1 of them cannot be read").waitFor();
+  await dialog.getByRole("button", { name: "Import" }).click();
+  const bar = dialog.getByRole("progressbar", { name: "Import" });
+  await bar.waitFor();
+  const steps = new Set();
+  await until(async () => {
+    steps.add(await bar.evaluate((element) => element.value));
+    return dialog.getByRole("button", { name: "Done" }).isVisible();
+  }, () => `stuck at ${[...steps].at(-1)}`, 60_000);
+  assert.ok(steps.size > 5, `seen to move: ${[...steps].slice(0, 20)}`);
+  await dialog.getByText("2,996 added").waitFor();
+  await dialog.getByText("4 failed").waitFor();
+  await dialog.getByLabel("only failed").check();
+  await until(async () => (await dialog.locator(".lines li").count()) === 4);
+  const failed = (await dialog.locator(".lines li").allTextContents()).join("\n");
+  for (const n of bad) assert.match(failed, new RegExp(`^${n + 1}https://kick.com/mass${n}Status is not included in the list`, "m"));
+  assert.match(failed, /^2001no json at allThis line is no JSON/m);
+  await dialog.getByRole("button", { name: "Done" }).click();
+  await page.getByLabel("Search streams").fill("mass 2998");
+  await lines().filter({ hasText: "Mass 2998" }).waitFor();
+  await page.getByLabel("Search streams").fill("");
+});
+
 test("the export is what is shown", { skip: missing }, async () => {
   await page.getByLabel("Search streams").fill("kick.com/one");
   const [file] = await Promise.all([page.waitForEvent("download"), page.getByLabel("Export what is shown").selectOption("csv")]);
@@ -152,6 +200,33 @@ test("a revoked session is shown the door at once", { skip: missing }, async () 
   assert.ok(Date.now() - began < 2000);
   await guest.getByText("Your session has ended").waitFor();
   await guest.context().close();
+});
+
+test("another role, a closed account and a deleted key show the door, too", { skip: missing }, async () => {
+  const shown = async (guest, why) => {
+    await guest.getByRole("button", { name: "Sign in", exact: true }).waitFor();
+    await guest.getByText(/session has ended|signed out/).waitFor();
+    assert.equal(await guest.evaluate(() => sessionStorage.length), 0, `${why}: nothing of it is kept`);
+    assert.equal(await guest.locator(".row").count(), 0, `${why}: nothing of it is shown`);
+    await guest.context().close();
+  };
+  token = await hub.token(people.admin);
+  const me = (await hub.call(await hub.token(people.ben), "GET", "/api/v1/users/me")).body;
+  for (const [why, change, back] of [["role", { role: "viewer" }, { role: "editor" }], ["closed", { disabled: true }, { disabled: false }]]) {
+    const guest = await browser.as(people.ben, "grid");
+    await live(guest);
+    assert.equal((await hub.call(token, "PATCH", `/api/v1/users/${me.id}`, change)).status, 200);
+    await shown(guest, why);
+    await hub.call(token, "PATCH", `/api/v1/users/${me.id}`, back);
+  }
+  const { body: key } = await hub.call(token, "POST", "/api/v1/api_keys", { name: "a screen on a wall" });
+  const screen = await browser.page();
+  await screen.evaluate((own) => sessionStorage.setItem("trunkline.token", own), key.key);
+  await screen.reload();
+  await live(screen);
+  await screen.locator(".table-body .row").first().waitFor();
+  assert.equal((await hub.call(token, "DELETE", `/api/v1/api_keys/${key.id}`)).status, 204);
+  await shown(screen, "key");
 });
 
 test("the first load stays small, keeps the policy and comes from here", { skip: missing }, async () => {

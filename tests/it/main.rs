@@ -13,3 +13,4 @@ mod lists;
 mod seam;
 mod history;
 mod system;
+mod revoking;

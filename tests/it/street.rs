@@ -118,6 +118,26 @@ async fn does_not_wait_for_ever_for_half_a_request() {
     let head = "POST /api/v1/streams HTTP/1.1\r\nHost: hub\r\n";
     let whole =
         format!("{head}Authorization: Bearer {token}\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n{{\"link\":");
+    // A chunked body says nowhere how long it is; with a key, it is read before the key is taken.
+    let chunked = |headers: &str| {
+        format!(
+            "{head}Authorization: Bearer {token}\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n{headers}\r\n8\r\n{{\"link\":\r\n"
+        )
+    };
+    for half in [chunked(""), chunked("Idempotency-Key: stalled\r\n")] {
+        let mut socket = TcpStream::connect(house.address).await.expect("a connection");
+        socket.write_all(half.as_bytes()).await.expect("half a body");
+        let mut answer = vec![0; 4096];
+        let read = tokio::time::timeout(Duration::from_secs(10), socket.read(&mut answer)).await.expect("answered").expect("read");
+        let answer = String::from_utf8_lossy(&answer[..read]).into_owned();
+        assert!(answer.starts_with("HTTP/1.1 408") && answer.contains("BODY_TIMEOUT"), "{answer}");
+        let end = tokio::time::timeout(Duration::from_secs(10), socket.read_to_end(&mut Vec::new())).await;
+        assert!(end.is_ok(), "the connection ends: what is left of the body is not waited for");
+    }
+    let again =
+        Client::new().post(format!("{}/api/v1/streams", house.url())).bearer_auth(&token).header("idempotency-key", "stalled");
+    let again = again.json(&json!({"link": "https://twitch.tv/whole", "source": "x"})).send().await.expect("an answer");
+    assert_eq!(again.status(), StatusCode::CREATED, "the key was not taken by half a request");
     for half in [head, &whole] {
         let mut socket = TcpStream::connect(house.address).await.expect("a connection");
         socket.write_all(half.as_bytes()).await.expect("half a request");

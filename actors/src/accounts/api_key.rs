@@ -28,6 +28,16 @@ pub struct Secret {
     pub expires: Option<Timestamp>,
 }
 
+impl Secret {
+    /// By which a credential says which secret it was shown: the hash's first bytes.
+    #[must_use]
+    pub fn mark(&self) -> u64 {
+        let mut first = [0; 8];
+        first.copy_from_slice(&self.hash[..8]);
+        u64::from_be_bytes(first)
+    }
+}
+
 /// A key; without history it does not exist.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct ApiKey {

@@ -92,6 +92,13 @@ pub enum Revoked {
     Token(Arc<str>),
     /// One API key.
     ApiKey(u64),
+    /// Whatever was shown another secret of this key than these.
+    Rotated {
+        /// Which key.
+        key: u64,
+        /// The secrets that are still accepted, by their marks.
+        valid: Vec<u64>,
+    },
 }
 
 impl Revoked {
@@ -101,7 +108,8 @@ impl Revoked {
         match (self, &principal.credential) {
             (Self::User(user), _) => *user == principal.user && !principal.is_anonymous(),
             (Self::Token(denied), Credential::Token { jti, .. }) => **denied == **jti,
-            (Self::ApiKey(key), Credential::ApiKey(id)) => key == id,
+            (Self::ApiKey(key), Credential::ApiKey { id, .. }) => key == id,
+            (Self::Rotated { key, valid }, Credential::ApiKey { id, secret, .. }) => key == id && !valid.contains(secret),
             _ => false,
         }
     }
@@ -212,7 +220,7 @@ impl Accounts {
         let inner = self.inner.read();
         let key = inner.keys.get(inner.by_secret.get(secret)?).filter(|key| !key.deleted)?;
         let valid = [Some(&key.secret), key.old_secret.as_ref()].into_iter().flatten().find(|known| known.hash == *secret)?;
-        valid.expires.is_none_or(|expires| now < expires).then(|| (key.principal(), valid.expires))
+        valid.expires.is_none_or(|expires| now < expires).then(|| (key.principal(valid), valid.expires))
     }
     /// Would this principal be let in now, with the credential it came with?
     #[must_use]
@@ -225,10 +233,9 @@ impl Accounts {
                 let open = inner.accounts.get(&principal.user).is_some_and(|account| !account.disabled);
                 open && !inner.denied.contains_key(jti.as_str()) && expires.is_none_or(|expires| now < expires)
             }
-            Credential::ApiKey(id) => inner.keys.get(id).is_some_and(|key| {
-                let mut ends = [Some(&key.secret), key.old_secret.as_ref()].into_iter().flatten().map(|secret| secret.expires);
-                !key.deleted && ends.any(|end| end.is_none_or(|end| now < end))
-            }),
+            Credential::ApiKey { id, secret, .. } => {
+                inner.keys.get(id).is_some_and(|key| !key.deleted && key.valid_secrets(now).contains(secret))
+            }
         }
     }
 
@@ -263,14 +270,19 @@ impl Account {
 }
 
 impl KeyRow {
-    fn principal(&self) -> Principal {
+    /// Which of its secrets are accepted at that moment.
+    fn valid_secrets(&self, now: Timestamp) -> Vec<u64> {
+        let known = [Some(&self.secret), self.old_secret.as_ref()].into_iter().flatten();
+        known.filter(|secret| secret.expires.is_none_or(|expires| now < expires)).map(Secret::mark).collect()
+    }
+    fn principal(&self, shown: &Secret) -> Principal {
         Principal {
             user: UserId(self.id),
             email: self.name.clone(),
             role: self.role,
             service: true,
             permissions: policy::key_permissions(self.role, &self.scopes),
-            credential: Credential::ApiKey(self.id),
+            credential: Credential::ApiKey { id: self.id, secret: shown.mark(), expires: shown.expires },
         }
     }
     fn account(&self) -> Account {
@@ -435,7 +447,9 @@ impl Accounts {
                 let old = std::mem::replace(&mut key.secret, secret);
                 key.old_secret = Some(Secret { expires: Some(old_until), ..old });
                 key.updated_at = commit.at;
+                let rotated = Revoked::Rotated { key: key.id, valid: key.valid_secrets(commit.at) };
                 inner.put_key(key);
+                self.revoke(rotated);
             }
             ApiKeyFact::Deleted => {
                 let Some(mut key) = inner.key_named(&commit.entity) else { return };

@@ -31,6 +31,8 @@ use crate::{AppendError, Appended, JournalError, Snapshot};
 const BATCH_BYTES_MAX: usize = 8 * 1024 * 1024;
 /// How many bytes the store may write for one of ours: two keys, rewritten pages, cleaned segments.
 const WRITE_AMPLIFICATION: u64 = 4;
+/// The disk is said to have room again only with so much more of it than the reserve.
+const ROOM_AGAIN_BYTES: u64 = 16 * 1024 * 1024;
 
 /// What the thread is asked for.
 pub(super) enum Request {
@@ -332,6 +334,10 @@ impl Committer {
                 reserve_bytes = self.reserve_bytes,
                 "the disk is full: nothing is acknowledged any more until there is room; reading goes on"
             );
+        }
+        // Only with some room to spare: at the edge of the reserve every batch would say the one, then the other.
+        if !full && self.full && self.free_bytes() < ROOM_AGAIN_BYTES {
+            return;
         }
         if !full && self.full {
             tracing::warn!(folder = %self.folder.path().display(), "the disk has room again: acknowledging as before");

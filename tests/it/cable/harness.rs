@@ -134,19 +134,23 @@ impl Cable {
         self.hear_or_close().await.unwrap_or_else(|close| panic!("closed: {close:?}"))
     }
     pub async fn hear_or_close(&mut self) -> Result<Value, Option<CloseFrame>> {
-        loop {
-            match timeout(PATIENCE, self.socket.next()).await.expect("in time") {
-                Some(Ok(Message::Text(text))) => {
-                    let frame: Value = serde_json::from_str(&text).expect("JSON");
-                    if frame["type"] != "ping" {
-                        return Ok(frame);
+        // Pings do not prolong the wait: a hub that says nothing else is not listened to for ever.
+        let next = async {
+            loop {
+                match self.socket.next().await {
+                    Some(Ok(Message::Text(text))) => {
+                        let frame: Value = serde_json::from_str(&text).expect("JSON");
+                        if frame["type"] != "ping" {
+                            return Ok(frame);
+                        }
                     }
+                    Some(Ok(Message::Close(close))) => return Err(close),
+                    Some(Ok(_)) => {}
+                    Some(Err(_)) | None => return Err(None),
                 }
-                Some(Ok(Message::Close(close))) => return Err(close),
-                Some(Ok(_)) => {}
-                Some(Err(_)) | None => return Err(None),
             }
-        }
+        };
+        timeout(PATIENCE, next).await.expect("in time")
     }
     /// The message of the next data frame.
     pub async fn message(&mut self) -> Value {
@@ -240,14 +244,17 @@ impl Raw {
     }
     /// The next text frame that is no ping.
     pub async fn text(&mut self) -> String {
-        loop {
-            let (first, payload) = self.frame().await;
-            assert_eq!(first, 0x81, "{payload:?}");
-            let text = String::from_utf8(payload).expect("UTF-8");
-            if !text.starts_with(r#"{"type":"ping""#) {
-                return text;
+        let next = async {
+            loop {
+                let (first, payload) = self.frame().await;
+                assert_eq!(first, 0x81, "{payload:?}");
+                let text = String::from_utf8(payload).expect("UTF-8");
+                if !text.starts_with(r#"{"type":"ping""#) {
+                    return text;
+                }
             }
-        }
+        };
+        timeout(2 * PATIENCE, next).await.expect("in time")
     }
     /// The close code, after which the stream ends.
     pub async fn closed(&mut self) -> Option<u16> {
