@@ -4,6 +4,7 @@
 //! `trunkline.example.toml` documents every key and is parsed by a test.
 
 pub mod bootstrap;
+pub mod cable;
 pub mod settings;
 
 use std::{
@@ -16,6 +17,7 @@ use trunkline_actors::accounts::{BootstrapUser, PasswordConfig};
 use trunkline_protocol::{Role, limits};
 
 pub use bootstrap::Bootstrap;
+pub use cable::CableConfig;
 pub use settings::{Mistakes, Section, Settings};
 
 use crate::{
@@ -36,6 +38,8 @@ pub struct Config {
     pub journal: String,
     /// What the edge was told.
     pub edge: EdgeConfig,
+    /// What the cable was told beyond that.
+    pub cable: CableConfig,
     /// How principals prove who they are.
     pub auth: AuthConfig,
     /// Accounts and keys created at start where they are missing.
@@ -173,6 +177,7 @@ impl Config {
         });
         let (listen, edge) = settings.section("server", read_server);
         let edge = EdgeConfig { rates: settings.section("limits", read_rates), ..edge };
+        let cable = settings.section("cable", CableConfig::read);
         let trusted_keys = settings.rows("auth", "trusted_key", read_trusted_key);
         let auth = AuthConfig { trusted_keys, ..settings.section("auth", read_auth) };
         // Keys that cannot be read are found now, not at the first login.
@@ -188,7 +193,7 @@ impl Config {
         if let Err(reason) = telemetry.check() {
             settings.mistake(format!("telemetry.log {reason}"));
         }
-        settings.finish(Self { listen, journal, edge, auth, bootstrap, streams, telemetry })
+        settings.finish(Self { listen, journal, edge, cable, auth, bootstrap, streams, telemetry })
     }
     /// The folder that the journal keeps its files in; `None` where it keeps none.
     #[must_use]

@@ -25,7 +25,7 @@ use trunkline_persistence::{Journal, OpenJournalError};
 use crate::{
     config::{Config, Feature},
     edge::{
-        self, Api, Origins, Running, ServeConfig,
+        self, Api, Identify, JidDoor, Origins, Running, ServeConfig,
         auth::{self, Auth, CableDoor},
         limits::Minutes,
         rest, threshold,
@@ -101,7 +101,7 @@ impl House {
         // First of all: a second hub must not even look at the journal of the first.
         let listener = TcpListener::bind(config.listen).map_err(|error| HouseError::Listen { address: config.listen, error })?;
         let journal = open_journal(config.journal.clone()).await?;
-        let hub = Hub::open(plan, journal.clone(), HubConfig::default()).await?;
+        let hub = Hub::open(plan, journal.clone(), hub_config(&config)).await?;
         let opened = Self::open_edge(&config, listener, hub.clone(), journal).await;
         if opened.is_err() {
             hub.close().await;
@@ -124,7 +124,11 @@ impl House {
         let first_admin_password = accounts::first_admin(&hub).await?;
         let auth = Auth::open(&hub, config.auth.clone()).await.map_err(|error| HouseError::Auth(error.to_string()))?;
         let auth = Arc::new(auth);
-        let door = Arc::new(CableDoor { auth: auth.clone(), public: config.edge.public_streams });
+        let door = CableDoor { auth: auth.clone(), public: config.edge.public_streams };
+        let door: Arc<dyn Identify> = match &config.cable.jid {
+            Some(jid) => Arc::new(JidDoor::new(jid, door)),
+            None => Arc::new(door),
+        };
         let api = web::Data::new(Api {
             hub: hub.clone(),
             journal,
@@ -180,12 +184,18 @@ async fn open_journal(url: String) -> Result<Arc<dyn Journal>, HouseError> {
     Ok(opened.unwrap_or_else(|panicked| std::panic::resume_unwind(panicked.into_panic()))?)
 }
 
+fn hub_config(config: &Config) -> HubConfig {
+    HubConfig { presence_ttl: config.cable.presence_ttl, ..HubConfig::default() }
+}
+
 fn serve_config(config: &Config) -> ServeConfig {
     let default = ServeConfig::default();
     ServeConfig {
         cores: if config.edge.workers == 0 { default.cores } else { config.edge.workers },
         origins: Origins { allowed: config.edge.cable_origins.clone(), ..default.origins },
         connections_max: config.edge.connections_max,
+        pong_timeout: config.cable.pong_timeout,
+        session_ttl: config.cable.session_ttl,
         head_timeout: config.edge.head_timeout,
         keep_alive: config.edge.keep_alive,
         drain_timeout: config.edge.stop_timeout,

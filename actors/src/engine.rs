@@ -1,6 +1,7 @@
 //! The machinery: entities, supervision, relay, fan-out. It names no feature and imports no wing.
 
 pub(crate) mod alarms;
+pub mod attendance;
 pub mod backlog;
 pub mod channel;
 pub mod clock;

@@ -20,8 +20,8 @@ use trunkline_protocol::{
 };
 
 use crate::{
-    Action, Admission, AskError, Asking, Broadcast, Channel, Clock, Entity, History, Leaving, Outcome, Outlet, Performed, Plan,
-    Projection, Since, Subscribing, Supervision,
+    Action, Admission, AskError, Asking, Attendance, Broadcast, Channel, Clock, Entity, History, Leaving, Outcome, Outlet,
+    PRESENCE_TTL, Performed, Plan, Projection, Since, Subscribing, Supervision,
     engine::{
         entity::actor::said,
         house::House,
@@ -45,10 +45,12 @@ const LOOKUPS_MAX: usize = 64;
 pub struct HubConfig {
     /// What time it is.
     pub clock: Clock,
+    /// How long a lost connection counts as present on the topics it has joined (`cable.md` 2.6).
+    pub presence_ttl: Duration,
 }
 impl Default for HubConfig {
     fn default() -> Self {
-        Self { clock: Clock::System }
+        Self { clock: Clock::System, presence_ttl: PRESENCE_TTL }
     }
 }
 
@@ -105,6 +107,7 @@ pub(crate) struct Inner {
     pub(crate) projections: HashMap<TypeId, Arc<dyn Any + Send + Sync>>,
     pub(crate) provided: HashMap<TypeId, Arc<dyn Any + Send + Sync>>,
     pub(crate) sequences: Sequences,
+    pub(crate) attendance: Attendance,
     pub(crate) root: tokio::sync::Mutex<Option<ActorCell>>,
 }
 
@@ -270,6 +273,11 @@ impl Hub {
     #[must_use]
     pub fn history(&self, topic: &Topic, since: Since<'_>) -> History {
         self.inner.relay.backlog.history(topic, since)
+    }
+    /// Who has joined which topic.
+    #[must_use]
+    pub fn attendance(&self) -> &Attendance {
+        &self.inner.attendance
     }
     /// Lets a client into the channel of that name; a refusal (unknown channel included) becomes `reject_subscription`.
     ///

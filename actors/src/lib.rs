@@ -24,6 +24,7 @@ pub mod wings;
 
 pub use engine::{
     AskError,
+    attendance::{Attendance, NotJoined, PRESENCE_TTL},
     backlog::{History, Since},
     channel::{Action, Admission, Channel, Leaving, Performed, Subscribing},
     clock::Clock,

@@ -179,7 +179,9 @@ pub async fn hub(plan: Plan) -> Hub {
 /// # Panics
 /// Where it cannot be opened.
 pub async fn hub_on(plan: Plan, journal: Arc<dyn Journal>) -> Hub {
-    Hub::open(plan, journal, HubConfig { clock: Clock::starting_at(MOMENT) }).await.expect("a test's hub opens")
+    Hub::open(plan, journal, HubConfig { clock: Clock::starting_at(MOMENT), ..HubConfig::default() })
+        .await
+        .expect("a test's hub opens")
 }
 
 /// An edge that writes down what it is told. `hub.attach(recorder.clone())`.

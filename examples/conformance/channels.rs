@@ -35,7 +35,7 @@ impl Channel for EchoChannel {
     }
 }
 
-/// Streams `stream`, and `stream2` where it is given; `broadcast {payload}`, `follow {stream}`, `unfollow {stream}`.
+/// Streams `stream`, whose presence may be joined, and `stream2` where it is given; `broadcast {payload}`, `follow {stream}`, `unfollow {stream}`.
 pub struct StreamChannel;
 
 fn topic(params: &Map<String, Value>, key: &str) -> Option<Topic> {
@@ -61,7 +61,7 @@ impl Channel for StreamChannel {
             if topics.is_empty() {
                 return Err(Refusal::field("stream", "can't be blank").into());
             }
-            Ok(Admission::to(topics))
+            Ok(Admission { presence: topics.first().cloned(), topics, ..Admission::default() })
         })
     }
     fn perform<'a>(&'a self, action: Action<'a>, hub: &'a Hub) -> BoxFuture<'a, Result<Performed, AskError>> {

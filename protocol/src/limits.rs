@@ -53,6 +53,16 @@ pub const BACKLOG_BROADCASTS_MAX: usize = 1000;
 pub const BACKLOG_BYTES_MAX: usize = 64 * 1024 * 1024;
 /// How long a broadcast is kept for clients that return.
 pub const BACKLOG_TTL: Duration = Duration::from_secs(600);
+/// Lost connections that may be taken up again, and the bytes they may hold together; beyond it the oldest begins anew (`cable.md` 2.1).
+pub const TICKETS_MAX: usize = 128 * 1024;
+/// The bytes of [`TICKETS_MAX`].
+pub const TICKETS_BYTES_MAX: usize = 64 * 1024 * 1024;
+/// What one lost connection may hold of that; a larger one begins anew. Its welcome must fit its outbox.
+pub const TICKET_BYTES_MAX: usize = 128 * 1024;
+/// What the attendance of one topic may hold (`cable.md` 2.6): all of it is told in one frame.
+pub const ATTENDANCE_TOPIC_BYTES_MAX: usize = 512 * 1024;
+/// What the attendance of all topics may hold; beyond it nobody new joins.
+pub const ATTENDANCE_BYTES_MAX: usize = 64 * 1024 * 1024;
 /// Notices and direct publishes that may wait for the relay.
 pub const TELLS_MAX: usize = 8192;
 /// How long the relay waits for one core of the edge before it gives that core up.
@@ -60,4 +70,5 @@ pub const OUTLET_DEADLINE: Duration = Duration::from_secs(10);
 
 const _: () = assert!(RECORD_BYTES_MAX <= 128 * 1024 - 1024, "sled never fsyncs larger values");
 const _: () = assert!(JOURNAL_BATCH_MAX <= JOURNAL_QUEUE_MAX, "a batch is drawn from the queue");
+const _: () = assert!(2 * ATTENDANCE_TOPIC_BYTES_MAX <= OUTBOX_BYTES_MAX, "who is there must fit a reader's outbox");
 const _: () = assert!(FRAME_BYTES_MAX < OUTBOX_BYTES_MAX, "one frame must fit a reader's outbox");

@@ -310,26 +310,33 @@ pub struct CableDoor {
     pub public: bool,
 }
 
+impl CableDoor {
+    fn name(&self, handshake: &Handshake) -> Result<Principal, Unauthenticated> {
+        let cookie = handshake.cookie("jwt_token").map(|value| value.trim_matches('"')).filter(|value| !value.is_empty());
+        if let Some(token) = cookie {
+            return self.auth.of_credential(token);
+        }
+        let query = handshake.uri.query().unwrap_or_default();
+        match in_query(query) {
+            Some(token) => self.auth.of_credential(&token),
+            None => self.auth.identify(&Parts { headers: &handshake.headers, query, cookie: false }),
+        }
+    }
+}
+
 impl Identify for CableDoor {
     fn identify<'a>(&'a self, _: &'a Hub, handshake: &'a Handshake) -> BoxFuture<'a, Result<Principal, Unidentified>> {
-        let cookie = handshake.cookie("jwt_token").map(|value| value.trim_matches('"')).filter(|value| !value.is_empty());
-        let named = match cookie {
-            Some(token) => self.auth.of_credential(token),
-            None => {
-                let query = handshake.uri.query().unwrap_or_default();
-                match in_query(query) {
-                    Some(token) => self.auth.of_credential(&token),
-                    None => self.auth.identify(&Parts { headers: &handshake.headers, query, cookie: false }),
-                }
-            }
-        };
-        let named = match named {
+        let named = match self.name(handshake) {
             Err(Unauthenticated::Missing) if self.public => Ok(Principal::anonymous()),
             Err(Unauthenticated::Missing | Unauthenticated::Invalid) => Err(Unidentified::Unauthorized),
             Err(Unauthenticated::Expired) => Err(Unidentified::TokenExpired),
             Ok(who) => Ok(who),
         };
         Box::pin(std::future::ready(named))
+    }
+    fn may_resume(&self, hub: &Hub, who: &Principal, handshake: &Handshake) -> bool {
+        let is_another = self.name(handshake).is_ok_and(|shown| shown.identifiers() != who.identifiers());
+        !is_another && self.auth.accounts.still_stands(who, hub.clock().now())
     }
 }
 

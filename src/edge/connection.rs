@@ -3,9 +3,11 @@
 //! A connection is an entry of its core's gateway and one small task: it reads, obeys one command after the other in the order they came,
 //! and drains what the socket would not take. Nothing but [`Hub`](trunkline_actors::Hub) is known here of the domain.
 
+mod attending;
 mod budget;
 mod commands;
 mod inbound;
+mod resuming;
 mod session;
 mod subscriptions;
 
@@ -19,8 +21,10 @@ use trunkline_protocol::{
 };
 
 use super::socket::{Link, Sent, append_text, close_frame, text_frame};
+pub(crate) use commands::joined;
+pub(crate) use resuming::{find, keep, readmit};
 pub(crate) use session::Session;
-pub(crate) use subscriptions::{Subscription, Subscriptions};
+pub(crate) use subscriptions::{Asides, Subscription, Subscriptions};
 
 /// How a connection ends from our side.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -45,6 +49,10 @@ impl Farewell {
         Self { disconnect: Some((DisconnectReason::ServerRestart, true)), close: Some((1001, "Server restart")) };
     /// The reader is too slow, come back and resume.
     pub(crate) const TOO_SLOW: Self = Self { disconnect: Some((DisconnectReason::TooSlow, true)), close: Some((1000, "")) };
+    /// Pongs were agreed on and none came: come back.
+    pub(crate) const NO_PONG: Self = Self { disconnect: Some((DisconnectReason::NoPong, true)), close: Some((1000, "No Pong")) };
+    /// Its client has come back on another connection; a disconnect would make it forget how to.
+    pub(crate) const TAKEN_UP: Self = Self { disconnect: None, close: Some((1001, "Resumed elsewhere")) };
     /// What one is told whose token has ended. Base clients of the hub's own accounts know no other word for it than `unauthorized`
     /// (`streams.md` 8.1); extended ones, and those of an application, ask for a new token (`cable.md` 2.8).
     pub(crate) fn expired(who: &Principal, speaks: Subprotocol) -> Self {
@@ -89,6 +97,10 @@ pub(crate) struct Client {
     pub speaks: Subprotocol,
     /// Its seat in the gateway.
     pub slot: Cell<u32>,
+    /// When it last said anything, unix seconds; kept where pongs are asked for.
+    pub heard: Cell<u32>,
+    /// Resumed: looks of the pulse until it is told what is live, whether or not it asked for what it missed.
+    pub held: Cell<u8>,
     /// Its subscriptions.
     pub subscriptions: RefCell<Subscriptions>,
     farewell: Cell<Option<Farewell>>,
@@ -96,7 +108,17 @@ pub(crate) struct Client {
 
 impl Client {
     pub(crate) fn new(link: Link, id: ConnectionId, who: Principal, speaks: Subprotocol) -> Self {
-        Self { link, id, who, speaks, slot: Cell::new(u32::MAX), subscriptions: RefCell::default(), farewell: Cell::new(None) }
+        Self {
+            link,
+            id,
+            who,
+            speaks,
+            slot: Cell::new(u32::MAX),
+            heard: Cell::new(0),
+            held: Cell::new(0),
+            subscriptions: RefCell::default(),
+            farewell: Cell::new(None),
+        }
     }
     /// Sends one frame.
     pub(crate) fn send(&self, frame: &ServerFrame<'_>) -> Sent {
@@ -114,7 +136,8 @@ impl Client {
             self.link.wake();
         }
     }
-    fn dismissed(&self) -> Option<Farewell> {
+    /// How it is to be sent away, if it is.
+    pub(crate) fn dismissed(&self) -> Option<Farewell> {
         if self.link.is_too_slow() {
             return Some(Farewell::TOO_SLOW);
         }

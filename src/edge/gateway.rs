@@ -5,6 +5,7 @@
 
 mod fanout;
 mod handover;
+mod holding;
 mod pulse;
 mod table;
 
@@ -19,7 +20,7 @@ use actix::{Actor, ActorFutureExt as _, Addr, AsyncContext as _, Context, Handle
 use futures::Stream;
 use trunkline_actors::{History, Hub, Since};
 use trunkline_protocol::{
-    Principal, Topic,
+    ConnectionId, Principal, Topic,
     cable::{Identifier, ServerFrame, extended::HistoryRequest},
 };
 
@@ -27,6 +28,7 @@ use super::{
     connection::{Client, Farewell, Subscription},
     server::Shared,
     stats::CoreStats,
+    tickets::Ticket,
 };
 use handover::Batch;
 pub(crate) use handover::outlet;
@@ -67,16 +69,18 @@ impl Core {
         let slot = self.table.borrow_mut().seat(client.clone());
         client.slot.set(slot);
         client.link.seat(slot);
+        self.heard(client);
         self.stats().joined();
         if self.is_draining() {
             client.dismiss(Farewell::SERVER_RESTART);
         }
     }
     /// Takes it back. Broadcasts no longer reach the client; its subscriptions are still to be left.
-    pub(crate) fn leave(&self, client: &Client) {
+    /// False: it had none (any more).
+    pub(crate) fn leave(&self, client: &Client) -> bool {
         let slot = client.slot.replace(u32::MAX);
         if slot == u32::MAX {
-            return;
+            return false;
         }
         client.link.unseat();
         let mut table = self.table.borrow_mut();
@@ -87,6 +91,13 @@ impl Core {
         }
         table.unseat(slot, client.id);
         self.stats().left();
+        true
+    }
+    /// Notes a sign of life, where signs of life are asked for.
+    pub(crate) fn heard(&self, client: &Client) {
+        if self.config().pong_timeout.is_some() {
+            client.heard.set(pulse::seconds(self.hub().clock().now()));
+        }
     }
     /// Its socket is closed: there is room for another.
     pub(crate) fn gone(&self) {
@@ -167,9 +178,11 @@ impl Core {
             })
             .collect();
         let Some(recovered) = recovered.filter(|_| known) else {
+            self.let_go(client, identifier, |_| false);
             client.send(&ServerFrame::RejectHistory(identifier.json()));
             return;
         };
+        self.let_go(client, identifier, |topic| recovered.iter().any(|(told, ..)| *told == topic));
         for (topic, broadcasts, upto) in recovered {
             for broadcast in &broadcasts {
                 client.link.send(fanout::compose(broadcast, identifier, client.speaks));
@@ -241,11 +254,30 @@ pub(crate) struct Dismiss {
 impl Handler<Dismiss> for Gateway {
     type Result = ();
     fn handle(&mut self, dismiss: Dismiss, _: &mut Context<Self>) {
+        // On every core, after what it has already lost and before what it loses later: nobody slips through with a ticket.
+        self.core.shared().tickets.revoke(&*dismiss.whom);
         for client in self.core.clients() {
             if (dismiss.whom)(&client.who) {
                 client.dismiss(dismiss.farewell);
             }
         }
+    }
+}
+
+/// Asks for what the connection `sid` has, if it is here and may be taken up by whoever asks.
+#[derive(Message, Clone)]
+#[rtype(result = "Option<Ticket>")]
+pub(crate) struct TakeUp {
+    pub sid: ConnectionId,
+    pub may: Arc<dyn Fn(&Principal) -> bool + Send + Sync>,
+}
+
+impl Handler<TakeUp> for Gateway {
+    type Result = actix::MessageResult<TakeUp>;
+    fn handle(&mut self, take_up: TakeUp, _: &mut Context<Self>) -> Self::Result {
+        let table = self.core.table.borrow();
+        let client = table.slot_of(take_up.sid).and_then(|slot| table.client(slot));
+        actix::MessageResult(client.and_then(|client| client.hand_over(&*take_up.may)))
     }
 }
 

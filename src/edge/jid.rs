@@ -8,7 +8,7 @@ use jsonwebtoken::{Algorithm, DecodingKey, Validation};
 use serde::Deserialize;
 use serde_json::Value;
 use trunkline_actors::Hub;
-use trunkline_protocol::{Principal, Timestamp};
+use trunkline_protocol::{Credential, Principal, Timestamp};
 
 use super::{
     tokens::TOKEN_BYTES_MAX,
@@ -107,6 +107,18 @@ impl<I: Identify> Identify for JidDoor<I> {
             None => return self.others.identify(hub, handshake),
         };
         Box::pin(std::future::ready(named))
+    }
+    fn may_resume(&self, hub: &Hub, who: &Principal, handshake: &Handshake) -> bool {
+        let now = hub.clock().now();
+        match (&who.credential, self.shown(handshake)) {
+            (Credential::Application { .. }, shown) => {
+                let is_another =
+                    |token: Cow<'_, str>| self.read(&token, now).is_ok_and(|shown| shown.identifiers() != who.identifiers());
+                who.expires().is_none_or(|expires| now < expires) && !shown.is_some_and(is_another)
+            }
+            (_, Some(_)) => false,
+            (_, None) => self.others.may_resume(hub, who, handshake),
+        }
     }
 }
 

@@ -38,8 +38,12 @@ use super::{
     gateway::{Core, Dismiss, Drain, Gateway, outlet},
     origin::Origins,
     stats::EdgeStats,
+    tickets::Tickets,
     upgrade::{self, Identify, IntoWire, Sealed},
 };
+
+/// How long a lost connection may be taken up again, unless the deployment says otherwise.
+pub const SESSION_TTL: Duration = Duration::from_secs(300);
 
 /// What a deployment may say about the server; the defaults suit one machine.
 #[derive(Clone, Debug)]
@@ -60,6 +64,12 @@ pub struct ServeConfig {
     pub outbox_bytes_max: usize,
     /// How often each client is pinged.
     pub ping_every: Duration,
+    /// An extended client that says nothing for so long, no pong either, is sent away (`cable.md` 2.4). `None`: it may be silent.
+    pub pong_timeout: Option<Duration>,
+    /// How long a lost connection may be taken up again by an extended client (`cable.md` 2.1); nothing: never.
+    pub session_ttl: Duration,
+    /// Where a WebSocket is told what it says, for conformance suites. `None`: nowhere.
+    pub echo: Option<String>,
     /// How long a client may take over a request's head.
     pub head_timeout: Duration,
     /// How long an idle HTTP connection is kept.
@@ -79,6 +89,9 @@ impl Default for ServeConfig {
             frame_bytes_max: limits::FRAME_BYTES_MAX,
             outbox_bytes_max: limits::OUTBOX_BYTES_MAX,
             ping_every: Duration::from_secs(3),
+            pong_timeout: None,
+            session_ttl: SESSION_TTL,
+            echo: None,
             head_timeout: Duration::from_secs(10),
             keep_alive: Duration::from_secs(75),
             drain_timeout: Duration::from_secs(20),
@@ -92,6 +105,8 @@ pub(crate) struct Shared {
     pub config: ServeConfig,
     pub identify: Arc<dyn Identify>,
     pub stats: Arc<EdgeStats>,
+    /// What lost connections had.
+    pub tickets: Tickets,
     open: AtomicUsize,
     working: AtomicUsize,
     stopping: AtomicBool,
@@ -118,6 +133,10 @@ impl Shared {
     /// Every answer from now on is the last of its connection.
     pub(crate) fn is_stopping(&self) -> bool {
         self.stopping.load(Ordering::Relaxed)
+    }
+    /// Every core's actor.
+    pub(crate) fn gateways(&self) -> Vec<Addr<Gateway>> {
+        self.gateways.lock().clone()
     }
     fn is_idle(&self) -> bool {
         self.open.load(Ordering::Relaxed) == 0 && self.working.load(Ordering::Relaxed) == 0
@@ -214,8 +233,7 @@ impl Gate {
     }
     /// Who hears what, on every core; a core that does not answer in time is named.
     pub async fn census(&self) -> Census {
-        let gateways = self.shared.gateways.lock().clone();
-        census::take(gateways).await
+        census::take(self.shared.gateways()).await
     }
     fn dismiss(&self, whom: impl Fn(&Principal) -> bool + Send + Sync + 'static, farewell: Farewell) {
         let dismiss = Dismiss { whom: Arc::new(whom), farewell };
@@ -253,6 +271,7 @@ where
     let shared = Arc::new(Shared {
         open_max: config.connections_max.min(room.cables),
         stats: Arc::new(EdgeStats::new(cores)),
+        tickets: Tickets::new(config.session_ttl),
         hub,
         config,
         identify,

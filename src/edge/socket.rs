@@ -19,7 +19,7 @@ use std::{
 
 use bytes::Bytes;
 
-pub(crate) use frame::{FrameRun, append_text, close_frame, text_frame};
+pub(crate) use frame::{BINARY, FrameRun, TEXT, append_text, close_frame, message_frame, text_frame};
 pub(crate) use hot::{Pushed, send as send_hot};
 pub(crate) use outbox::LatestKey;
 use outbox::Outbox;
@@ -203,7 +203,9 @@ impl Link {
         self.wire.try_write(bytes).unwrap_or(0)
     }
     fn warm(&self) {
-        if let (Some(slot), Some(stream), State::Open) = (self.slot.get(), self.wire.plain(), self.state.get()) {
+        if let (Some(slot), Some(stream), State::Open) = (self.slot.get(), self.wire.plain(), self.state.get())
+            && !self.is_behind()
+        {
             hot::warm(slot, stream);
         }
     }

@@ -15,6 +15,7 @@ pub struct EdgeStats {
 pub struct CoreStats {
     connections: AtomicU64,
     accepted: AtomicU64,
+    resumed: AtomicU64,
     commands: AtomicU64,
     ignored: AtomicU64,
     received_bytes: AtomicU64,
@@ -31,6 +32,8 @@ pub struct EdgeCounts {
     pub connections: u64,
     /// Clients welcomed since the start.
     pub accepted: u64,
+    /// Of these, clients who took up a connection that they had lost.
+    pub resumed: u64,
     /// Upgrades refused because the hub was full or stopping.
     pub refused: u64,
     /// Messages received.
@@ -64,6 +67,7 @@ impl EdgeStats {
         for core in self.cores() {
             total.connections += core.connections;
             total.accepted += core.accepted;
+            total.resumed += core.resumed;
             total.commands += core.commands;
             total.ignored += core.ignored;
             total.received_bytes += core.received_bytes;
@@ -87,6 +91,7 @@ impl CoreStats {
         EdgeCounts {
             connections: self.connections.load(Relaxed),
             accepted: self.accepted.load(Relaxed),
+            resumed: self.resumed.load(Relaxed),
             refused: 0,
             commands: self.commands.load(Relaxed),
             ignored: self.ignored.load(Relaxed),
@@ -100,6 +105,9 @@ impl CoreStats {
     pub(crate) fn joined(&self) {
         self.connections.fetch_add(1, Relaxed);
         self.accepted.fetch_add(1, Relaxed);
+    }
+    pub(crate) fn resumed(&self) {
+        self.resumed.fetch_add(1, Relaxed);
     }
     pub(crate) fn left(&self) {
         self.connections.fetch_sub(1, Relaxed);

@@ -3,7 +3,7 @@
 //! Every WebSocket upgrade lands here, past the App and its middleware. The upgrade's future returns at once: while it lives, actix-http keeps
 //! the request's buffers, twelve times what a connection may cost.
 
-use std::{net::SocketAddr, os::fd::AsFd as _, rc::Rc, time::Duration};
+use std::{net::SocketAddr, os::fd::AsFd as _, rc::Rc, sync::Arc, time::Duration};
 
 use actix_codec::Framed;
 use actix_http::{
@@ -27,9 +27,10 @@ use trunkline_protocol::{
 };
 
 use super::{
-    connection::{Client, Farewell, Session},
+    connection::{self, Client, Farewell, Session},
     gateway::Core,
     socket::{Duplex, Link, Wire, append_text},
+    tickets::Kept,
 };
 
 /// How long naming a client may take; then it is sent away and comes back.
@@ -95,6 +96,11 @@ pub enum Unidentified {
 pub trait Identify: Send + Sync + 'static {
     /// Names the client, or refuses it.
     fn identify<'a>(&'a self, hub: &'a Hub, handshake: &'a Handshake) -> BoxFuture<'a, Result<Principal, Unidentified>>;
+    /// May a client that shows this take up a lost connection of `who`, without being named anew? Only what is cheap to tell: whether `who`
+    /// still stands, and whether the client shows itself to be somebody else.
+    fn may_resume(&self, hub: &Hub, who: &Principal, _handshake: &Handshake) -> bool {
+        who.expires().is_none_or(|expires| hub.clock().now() < expires)
+    }
 }
 
 /// Lets everybody in as the same principal: examples, benches and tests.
@@ -166,7 +172,12 @@ pub(crate) fn take<T, W: IntoWire>(core: &Rc<Core>, request: Request, framed: Fr
                 secure: W::SECURE,
             };
             link.send(out.into());
-            core.outlive(welcome(core.clone(), link, handshake, speaks.unwrap_or(Subprotocol::Base), unread));
+            if core.config().echo.as_deref() == Some(request.path()) {
+                let client = Client::new(link, ConnectionId::random(), Principal::anonymous(), Subprotocol::Base);
+                actix_rt::spawn(Session::echoing(core.clone(), Rc::new(client), unread));
+            } else {
+                core.outlive(welcome(core.clone(), link, handshake, speaks.unwrap_or(Subprotocol::Base), unread));
+            }
         }
         Err(refused) => {
             out.extend_from_slice(refused.as_bytes());
@@ -184,7 +195,7 @@ fn answer(status: &str, more: &str, body: &str) -> String {
 
 fn admit(core: &Core, request: &Request, secure: bool) -> Result<Option<Subprotocol>, String> {
     let config = core.config();
-    if !config.paths.iter().any(|path| path == request.path()) {
+    if !config.paths.iter().chain(&config.echo).any(|path| path == request.path()) {
         return Err(answer("404 Not Found", "", "Page not found"));
     }
     verify_handshake(request.head()).map_err(|error| match error {
@@ -221,21 +232,25 @@ fn switching(request: &Request, speaks: Option<Subprotocol>) -> Vec<u8> {
     .into_bytes()
 }
 
-/// Names the client, then makes it an entry of this core. Commands that came earlier wait, unread.
+/// Names the client, or takes up the connection that it lost, then makes it an entry of this core. Commands that came earlier wait, unread.
 async fn welcome(core: Rc<Core>, link: Link, handshake: Handshake, speaks: Subprotocol, unread: Bytes) {
-    let named = match timeout(IDENTIFY_DEADLINE, core.shared().identify.identify(core.hub(), &handshake)).await {
-        Ok(named) => named,
-        Err(_) => Err(Unidentified::Unavailable),
+    let handshake = Arc::new(handshake);
+    let ticket = match speaks {
+        Subprotocol::Extended => connection::find(&core, &handshake).await,
+        Subprotocol::Base | Subprotocol::Unsupported => None,
+    };
+    let (named, kept) = match ticket {
+        Some(ticket) => (Ok(ticket.who), Some(ticket.subscriptions)),
+        None => (name(&core, &handshake).await, None),
     };
     drop(handshake);
     let farewell = match named {
         Ok(who) => {
             let client = Rc::new(Client::new(link, ConnectionId::random(), who, speaks));
-            let mut out = Vec::new();
-            let sid = (speaks == Subprotocol::Extended).then(|| client.id.to_string());
-            append_text(&mut out, &ServerFrame::Welcome { sid: sid.as_deref(), restored: None });
-            client.link.send(out.into());
-            core.join(&client);
+            match kept {
+                Some(kept) => resume(&core, &client, kept).await,
+                None => greet(&core, &client, None),
+            }
             // A task of its own: this one is larger than a connection may be.
             actix_rt::spawn(Session::new(core, client, unread));
             return;
@@ -252,6 +267,40 @@ async fn welcome(core: Rc<Core>, link: Link, handshake: Handshake, speaks: Subpr
     link.send_last(farewell.frames());
     refuse(link).await;
     core.gone();
+}
+
+async fn name(core: &Core, handshake: &Handshake) -> Result<Principal, Unidentified> {
+    let named = timeout(IDENTIFY_DEADLINE, core.shared().identify.identify(core.hub(), handshake)).await;
+    named.unwrap_or(Err(Unidentified::Unavailable))
+}
+
+/// The first frame; `restored`: what the client has again, where it took up a connection.
+fn greet(core: &Core, client: &Rc<Client>, restored: Option<&[&str]>) {
+    let mut out = Vec::new();
+    let sid = (client.speaks == Subprotocol::Extended).then(|| client.id.to_string());
+    append_text(&mut out, &ServerFrame::Welcome { sid: sid.as_deref(), restored });
+    client.link.send(out.into());
+    if client.slot.get() == u32::MAX {
+        core.join(client);
+    }
+}
+
+/// Welcomes a client back. Seat, topics, welcome: nothing is heard between them. Where no channel grants anything any more, the client
+/// begins anew: an empty list would tell it that it has everything.
+async fn resume(core: &Rc<Core>, client: &Rc<Client>, kept: Vec<Kept>) {
+    let had_nothing = kept.is_empty();
+    let readmitted = connection::readmit(core, client, kept).await;
+    core.join(client);
+    let identifiers = core.reattach(client, readmitted);
+    let restored: Vec<&str> = identifiers.iter().map(|identifier| identifier.json()).collect();
+    greet(core, client, (had_nothing || !restored.is_empty()).then_some(&restored));
+    core.stats().resumed();
+    let (hall, client) = (core.clone(), client.clone());
+    core.outlive(async move {
+        for identifier in identifiers {
+            connection::joined(&hall, &client, &identifier).await;
+        }
+    });
 }
 
 /// Drains a last answer, says that it was the last, and waits a moment for the other side to have read it.

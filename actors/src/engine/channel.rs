@@ -29,7 +29,7 @@ pub struct Admission {
     pub greetings: Vec<Value>,
     /// Where its whispers go; `None`: whispers are ignored (`cable.md` 2.5).
     pub whisper: Option<Topic>,
-    /// Whose presence it may join; `None`: presence is not kept here (`cable.md` 2.6).
+    /// Whose presence it may join, one of `topics`: there it is told who comes and goes. `None`: presence is not kept here (`cable.md` 2.6).
     pub presence: Option<Topic>,
 }
 

@@ -17,6 +17,7 @@ use trunkline_protocol::limits::{ENTITY_IDLE, TELLS_MAX};
 
 use super::{
     alarms::Alarms,
+    attendance::{Attendance, SWEEP_EVERY},
     backlog::Backlog,
     directory::Directory,
     fanout::Fanout,
@@ -102,6 +103,7 @@ pub(crate) async fn open(mut plan: Plan, journal: Arc<dyn Journal>, config: HubC
             projections: plan.projections_by_type,
             provided: plan.provided,
             sequences: Sequences::default(),
+            attendance: Attendance::new(config.presence_ttl),
             root: tokio::sync::Mutex::new(None),
         }),
     };
@@ -138,13 +140,19 @@ fn clockwork(hub: &Hub) -> Vec<supervisor::Child> {
     let house = &hub.inner.house;
     let keeper = Arc::clone(house);
     let sweeper = Arc::clone(house);
-    let chronicler = hub.clone();
+    let (chronicler, doorkeeper) = (hub.clone(), hub.clone());
     vec![
         worker::lasting("alarms", Arc::new(move || keep_alarms(Arc::clone(&keeper)).boxed())),
         worker::every("retirement", ENTITY_IDLE / 4, {
             Arc::new(move || {
                 let house = Arc::clone(&sweeper);
                 async move { retire_the_idle(&house) }.boxed()
+            })
+        }),
+        worker::every("attendance", SWEEP_EVERY, {
+            Arc::new(move || {
+                let hub = doorkeeper.clone();
+                async move { hub.attendance().sweep(&hub).await }.boxed()
             })
         }),
         worker::lasting("chronicle", {

@@ -69,6 +69,49 @@ impl PresenceRequest {
     }
 }
 
+/// What is told of a topic's attendance: the `message` of a `presence` frame, and the body of the REST answer.
+#[derive(Clone, Copy, Debug)]
+pub enum PresenceMessage<'a> {
+    /// Somebody new is there.
+    Join {
+        /// Who.
+        id: &'a str,
+        /// What others are shown, JSON text.
+        info: &'a str,
+    },
+    /// Somebody is there no longer.
+    Leave {
+        /// Who.
+        id: &'a str,
+    },
+    /// Who is there: each id with its info.
+    Info(&'a [(&'a str, &'a str)]),
+    /// Only how many are there.
+    Total(usize),
+    /// It could not be told.
+    Error,
+}
+
+impl PresenceMessage<'_> {
+    /// Its JSON. Of an empty topic the records are left out (`cable.md` 2.6).
+    #[must_use]
+    pub fn to_json(&self) -> String {
+        let quoted = |id: &str| serde_json::Value::from(id).to_string();
+        match self {
+            Self::Join { id, info } => format!(r#"{{"type":"join","info":{info},"id":{}}}"#, quoted(id)),
+            Self::Leave { id } => format!(r#"{{"type":"leave","id":{}}}"#, quoted(id)),
+            Self::Info([]) => Self::Total(0).to_json(),
+            Self::Info(people) => {
+                let records: Vec<String> =
+                    people.iter().map(|(id, info)| format!(r#"{{"info":{info},"id":{}}}"#, quoted(id))).collect();
+                format!(r#"{{"type":"info","total":{},"records":[{}]}}"#, people.len(), records.join(","))
+            }
+            Self::Total(total) => format!(r#"{{"type":"info","total":{total}}}"#),
+            Self::Error => r#"{"type":"error","total":0}"#.to_owned(),
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -92,5 +135,21 @@ mod tests {
         let presence = PresenceRequest::read(&raw(r#"{"id":"u1","info":{"name":"Ann"}}"#)).expect("somebody");
         assert_eq!((&*presence.id, &*presence.info), ("u1", r#"{"name":"Ann"}"#));
         assert_eq!(PresenceRequest::read(&raw(r#"{"id":""}"#)), None);
+    }
+
+    #[test]
+    fn tells_who_is_there_as_the_contract_spells_it() {
+        let told = |message: PresenceMessage<'_>| message.to_json();
+        assert_eq!(
+            told(PresenceMessage::Join { id: "u1", info: r#"{"name":"Ann"}"# }),
+            r#"{"type":"join","info":{"name":"Ann"},"id":"u1"}"#
+        );
+        assert_eq!(told(PresenceMessage::Leave { id: "\"" }), r#"{"type":"leave","id":"\""}"#);
+        assert_eq!(
+            told(PresenceMessage::Info(&[("u1", "7"), ("u2", "null")])),
+            r#"{"type":"info","total":2,"records":[{"info":7,"id":"u1"},{"info":null,"id":"u2"}]}"#
+        );
+        assert_eq!(told(PresenceMessage::Info(&[])), r#"{"type":"info","total":0}"#);
+        assert_eq!(told(PresenceMessage::Error), r#"{"type":"error","total":0}"#);
     }
 }

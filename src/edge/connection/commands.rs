@@ -9,11 +9,14 @@ use tokio::time::timeout;
 use tracing::debug;
 use trunkline_actors::{Action, Admission, AskError, Broadcast, Leaving, Subscribing};
 use trunkline_protocol::{
-    cable::{ClientFrame, Data, Identifier, ServerFrame, extended::HistoryRequest},
+    cable::{
+        ClientFrame, Data, Identifier, ServerFrame,
+        extended::{HistoryRequest, PresenceRequest},
+    },
     limits,
 };
 
-use super::Client;
+use super::{Asides, Client, attending};
 use crate::edge::gateway::Core;
 
 /// The hub's own deadlines are shorter; this one only guards the connection against a channel that forgot its own.
@@ -22,6 +25,7 @@ const DEADLINE: Duration = Duration::from_secs(15);
 /// Reads a message and begins to obey it. `None`: there is nothing to wait for.
 pub(super) fn begin(core: &Rc<Core>, client: &Rc<Client>, text: &str) -> Option<LocalBoxFuture<'static, ()>> {
     core.stats().received(text.len());
+    core.heard(client);
     let frame = match ClientFrame::read(text) {
         Ok(frame) => frame,
         Err(why) => {
@@ -31,7 +35,9 @@ pub(super) fn begin(core: &Rc<Core>, client: &Rc<Client>, text: &str) -> Option<
         }
     };
     match frame {
-        ClientFrame::Subscribe { identifier, history, .. } => subscribe(core, client, &identifier, history),
+        ClientFrame::Subscribe { identifier, history, presence } => {
+            subscribe(core, client, &identifier, Wanted { history, presence })
+        }
         ClientFrame::Unsubscribe { identifier } => {
             let identifier = core.known(&identifier)?;
             client.subscriptions.borrow().get(&identifier)?;
@@ -54,22 +60,32 @@ pub(super) fn begin(core: &Rc<Core>, client: &Rc<Client>, text: &str) -> Option<
             Some(Box::pin(async move { core.recover(&client, &identifier, &history).await }))
         }
         ClientFrame::Whisper { identifier, data } => whisper(core, client, &identifier, data),
-        ClientFrame::Presence { identifier, .. } => {
-            // Nobody's presence is kept here; said, because a client that waits for it would wait for ever (`cable.md` 2.6).
-            let identifier = core.known(&identifier).unwrap_or_else(|| Rc::new(Identifier::new(&identifier)));
-            let message = br#"{"type":"error","total":0}"#;
-            let (identifier, kind) = (identifier.json(), Some("presence"));
-            client.send(&ServerFrame::Data { identifier, message, kind, position: None });
+        ClientFrame::Presence { identifier, records } => {
+            attending::tell(core, client, &identifier, records);
             None
         }
-        ClientFrame::Join { .. } | ClientFrame::Leave { .. } | ClientFrame::Pong => None,
+        ClientFrame::Join { identifier, presence } => {
+            let (identifier, core, client) = (core.known(&identifier)?, core.clone(), client.clone());
+            Some(Box::pin(async move { attending::join(&core, &client, &identifier, &presence).await }))
+        }
+        ClientFrame::Leave { identifier } => {
+            let (identifier, core, client) = (core.known(&identifier)?, core.clone(), client.clone());
+            Some(Box::pin(async move { attending::leave(&core, &client, &identifier).await }))
+        }
+        ClientFrame::Pong => None,
     }
+}
+
+/// What a client wants beside its subscription.
+struct Wanted {
+    history: Option<HistoryRequest>,
+    presence: Option<PresenceRequest>,
 }
 
 /// Tells the others on the subscription's whisper topic, where its channel allows it.
 fn whisper(core: &Rc<Core>, client: &Rc<Client>, identifier: &str, data: &RawValue) -> Option<LocalBoxFuture<'static, ()>> {
     let identifier = core.known(identifier)?;
-    let topic = client.subscriptions.borrow().get(&identifier)?.whisper.clone()?;
+    let topic = client.subscriptions.borrow().get(&identifier)?.asides.as_ref()?.whisper.clone()?;
     let message = Bytes::copy_from_slice(data.get().as_bytes());
     let broadcast = Broadcast { topic, message, offset: None, conflate: None, except: Some(client.id), kind: None };
     let core = core.clone();
@@ -80,12 +96,7 @@ fn whisper(core: &Rc<Core>, client: &Rc<Client>, identifier: &str, data: &RawVal
     }))
 }
 
-fn subscribe(
-    core: &Rc<Core>,
-    client: &Rc<Client>,
-    text: &str,
-    history: Option<HistoryRequest>,
-) -> Option<LocalBoxFuture<'static, ()>> {
+fn subscribe(core: &Rc<Core>, client: &Rc<Client>, text: &str, wanted: Wanted) -> Option<LocalBoxFuture<'static, ()>> {
     let reject = |identifier: &Identifier| {
         client.send(&ServerFrame::Reject(identifier.json()));
         None
@@ -108,46 +119,70 @@ fn subscribe(
         return None;
     }
     client.subscriptions.borrow_mut().begin(identifier.clone());
-    Some(Box::pin(admit(core.clone(), client.clone(), identifier, history)))
+    Some(Box::pin(admit(core.clone(), client.clone(), identifier, wanted)))
 }
 
-async fn admit(core: Rc<Core>, client: Rc<Client>, identifier: Rc<Identifier>, history: Option<HistoryRequest>) {
-    let channel = identifier.channel().unwrap_or_default();
-    let subscribing =
-        Subscribing { identifier: identifier.text(), params: identifier.params(), who: &client.who, connection: client.id };
-    let answer = timeout(DEADLINE, core.hub().subscribe(channel, subscribing)).await.unwrap_or(Err(AskError::Deadline));
-    let admission = match answer {
+async fn admit(core: Rc<Core>, client: Rc<Client>, identifier: Rc<Identifier>, wanted: Wanted) {
+    let admission = match ask(&core, &client, &identifier).await {
         Ok(admission) => admission,
         Err(error) => {
-            debug!(connection = %client.id, channel, %error, "subscription rejected");
+            debug!(connection = %client.id, identifier = identifier.text(), %error, "subscription rejected");
             client.subscriptions.borrow_mut().remove(&identifier);
             client.send(&ServerFrame::Reject(identifier.json()));
             core.forget(identifier);
             return;
         }
     };
-    let Admission { topics, greetings, whisper, .. } = admission;
-    for greeting in &greetings {
+    for greeting in &admission.greetings {
         client.transmit(&identifier, greeting);
     }
     // Attached before confirmed: what is published after the client saw the confirmation is never lost.
-    for topic in topics.into_iter().chain(whisper.clone()) {
-        core.follow(&client, &identifier, topic);
-    }
-    if let Some(subscription) = client.subscriptions.borrow_mut().get_mut(&identifier) {
-        subscription.confirmed = true;
-        subscription.whisper = whisper;
-    }
+    settle(&core, &client, &identifier, admission);
     client.send(&ServerFrame::Confirm(identifier.json()));
-    if let Some(request) = history {
+    if let Some(request) = wanted.history {
         core.recover(&client, &identifier, &request).await;
     }
-    let _ = timeout(DEADLINE, core.hub().joined(channel, subscribing)).await;
+    if let Some(presence) = wanted.presence {
+        attending::join(&core, &client, &identifier, &presence).await;
+    }
+    joined(&core, &client, &identifier).await;
+}
+
+/// Asks the channel for a place.
+pub(super) async fn ask(core: &Core, client: &Client, identifier: &Identifier) -> Result<Admission, AskError> {
+    let channel = identifier.channel().unwrap_or_default();
+    let answer = timeout(DEADLINE, core.hub().subscribe(channel, subscribing(client, identifier))).await;
+    answer.unwrap_or(Err(AskError::Deadline))
+}
+
+/// Takes the place that was granted: from here on the subscription hears its topics.
+pub(super) fn settle(core: &Core, client: &Client, identifier: &Rc<Identifier>, admission: Admission) {
+    let Admission { topics, whisper, presence, .. } = admission;
+    for topic in topics.into_iter().chain(whisper.clone()) {
+        core.follow(client, identifier, topic);
+    }
+    if let Some(subscription) = client.subscriptions.borrow_mut().get_mut(identifier) {
+        subscription.confirmed = true;
+        if whisper.is_some() || presence.is_some() {
+            subscription.asides = Some(Box::new(Asides { whisper, presence, ..Asides::default() }));
+        }
+    }
+}
+
+/// Lets the channel tell of the arrival.
+pub(crate) async fn joined(core: &Core, client: &Client, identifier: &Identifier) {
+    let channel = identifier.channel().unwrap_or_default();
+    let _ = timeout(DEADLINE, core.hub().joined(channel, subscribing(client, identifier))).await;
+}
+
+fn subscribing<'a>(client: &'a Client, identifier: &'a Identifier) -> Subscribing<'a> {
+    Subscribing { identifier: identifier.text(), params: identifier.params(), who: &client.who, connection: client.id }
 }
 
 async fn unsubscribe(core: Rc<Core>, client: Rc<Client>, identifier: Rc<Identifier>) {
     let Some(subscription) = client.subscriptions.borrow_mut().remove(&identifier) else { return };
     core.detach(&client, &subscription);
+    attending::unsubscribed(&core, &client, &subscription).await;
     drop(subscription);
     leave(&core, &client, &identifier).await;
     core.forget(identifier);
@@ -181,6 +216,11 @@ async fn perform(core: Rc<Core>, client: Rc<Client>, identifier: Rc<Identifier>,
             return;
         }
     };
+    if !(performed.unfollow.is_empty() && performed.follow.is_empty())
+        && let Some(subscription) = client.subscriptions.borrow_mut().get_mut(&identifier)
+    {
+        subscription.moved = true;
+    }
     for topic in performed.unfollow {
         core.unfollow(&client, &identifier, &topic);
     }

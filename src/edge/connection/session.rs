@@ -24,8 +24,12 @@ use super::{
     budget::Budget,
     commands,
     inbound::{Inbound, poll_discard, yield_to_others},
+    keep,
 };
-use crate::edge::gateway::Core;
+use crate::edge::{
+    gateway::Core,
+    socket::{BINARY, TEXT, message_frame},
+};
 
 /// Commands read ahead of the one that is being obeyed; beyond it nothing is read, and TCP tells the client.
 const READ_AHEAD: usize = 16;
@@ -47,6 +51,8 @@ pub(crate) struct Session {
     budget: Budget,
     pause: Option<Pin<Box<Sleep>>>,
     phase: Phase,
+    /// What it says comes back to it, and that is all.
+    echo: bool,
 }
 
 enum Phase {
@@ -79,7 +85,14 @@ impl Session {
             budget: Budget::full(),
             pause: None,
             phase: Phase::Open,
+            echo: false,
         }
+    }
+    /// The task of a client that is told what it says, and nothing else.
+    pub(crate) fn echoing(core: Rc<Core>, client: Rc<Client>, unread: Bytes) -> Self {
+        let mut session = Self::new(core, client, unread);
+        session.echo = true;
+        session
     }
 
     /// Obeys what was read, in order. Ready when all of it is done.
@@ -126,6 +139,10 @@ impl Session {
         }
         let mut inbound = Inbound { link: &self.client.link, unread: &mut self.unread, asks, cx };
         let farewell = match self.websocket.read(&mut inbound) {
+            Ok(message) if self.echo => {
+                self.client.send_back(&message);
+                return Poll::Ready(true);
+            }
             Ok(Message::Text(text)) => {
                 self.waiting.push_back(text);
                 return Poll::Ready(true);
@@ -175,7 +192,14 @@ impl Session {
 impl Session {
     /// Gives the seat back and leaves every confirmed subscription, whatever ended the connection; the command in hand is finished first.
     fn depart(&mut self) {
-        self.core.leave(&self.client);
+        if !self.core.leave(&self.client) {
+            return;
+        }
+        // Whom we send away begins anew; who was lost, or closed, may come back for what it had.
+        let sent_away = matches!(self.phase, Phase::Ending(farewell) if farewell != Farewell::ANSWERED);
+        if !sent_away && self.client.dismissed().is_none() {
+            keep(&self.core, &self.client);
+        }
         let (core, client, obeying) = (self.core.clone(), self.client.clone(), self.obeying.take());
         if obeying.is_none() && client.subscriptions.borrow().len() == 0 {
             return;
@@ -186,6 +210,9 @@ impl Session {
             }
             let subscriptions = client.subscriptions.borrow_mut().take();
             for subscription in subscriptions.into_iter().filter(|one| one.confirmed) {
+                if let Some(topic) = subscription.attends() {
+                    core.hub().attendance().lose(core.hub(), topic, client.id);
+                }
                 commands::leave(&core, &client, &subscription.identifier).await;
                 let identifier = subscription.identifier.clone();
                 drop(subscription);
@@ -257,5 +284,15 @@ impl Drop for Session {
     fn drop(&mut self) {
         self.depart();
         self.core.gone();
+    }
+}
+
+impl Client {
+    fn send_back(&self, message: &Message) {
+        match message {
+            Message::Text(text) => drop(self.link.send(message_frame(TEXT, text.as_bytes()))),
+            Message::Binary(bytes) => drop(self.link.send(message_frame(BINARY, bytes))),
+            Message::Ping(_) | Message::Pong(_) | Message::Close(_) | Message::Frame(_) => {}
+        }
     }
 }

@@ -14,8 +14,30 @@ pub(crate) struct Subscription {
     pub confirmed: bool,
     /// What it hears, without repeats.
     pub topics: SmallVec<[Topic; 1]>,
+    /// Whether an action has changed what it hears: its admission no longer says it.
+    pub moved: bool,
+    /// What few subscriptions have.
+    pub asides: Option<Box<Asides>>,
+}
+
+/// What few subscriptions have: boxed, because most connections are idle and must stay small.
+#[derive(Debug, Default)]
+pub(crate) struct Asides {
     /// Where its whispers go, where the channel allows any.
     pub whisper: Option<Topic>,
+    /// Whose presence it may join, where the channel keeps any.
+    pub presence: Option<Topic>,
+    /// Whether it has joined.
+    pub present: bool,
+    /// Resumed, and not told yet what is live on these topics: from which offset on it would be, if its client does not ask for more.
+    pub held: Vec<(Topic, u64)>,
+}
+
+impl Subscription {
+    /// Whose presence it has joined.
+    pub(crate) fn attends(&self) -> Option<&Topic> {
+        self.asides.as_deref().filter(|asides| asides.present)?.presence.as_ref()
+    }
 }
 
 /// All of one client's. A short list: most clients have one, none has more than
@@ -39,7 +61,10 @@ impl Subscriptions {
     /// Begins one that is not yet confirmed.
     pub(crate) fn begin(&mut self, identifier: Rc<Identifier>) {
         self.0.reserve_exact(1);
-        self.0.push(Subscription { identifier, confirmed: false, topics: SmallVec::new(), whisper: None });
+        self.0.push(Subscription { identifier, confirmed: false, topics: SmallVec::new(), moved: false, asides: None });
+    }
+    pub(crate) fn asides_mut(&mut self, identifier: &Rc<Identifier>) -> Option<&mut Asides> {
+        self.get_mut(identifier)?.asides.as_deref_mut()
     }
     pub(crate) fn remove(&mut self, identifier: &Rc<Identifier>) -> Option<Subscription> {
         let at = self.0.iter().position(|one| Rc::ptr_eq(&one.identifier, identifier))?;

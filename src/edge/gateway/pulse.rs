@@ -2,15 +2,18 @@
 
 use std::{
     rc::{Rc, Weak},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use tokio::time::{MissedTickBehavior, interval};
-use trunkline_protocol::{Timestamp, cable::ServerFrame};
+use trunkline_protocol::{
+    Timestamp,
+    cable::{ServerFrame, Subprotocol},
+};
 
-use super::{Core, table::Table};
+use super::Core;
 use crate::edge::{
-    connection::Farewell,
+    connection::{Client, Farewell},
     socket::{FrameRun, Pushed, send_hot, text_frame},
 };
 
@@ -31,11 +34,17 @@ pub(super) fn start(core: &Rc<Core>) {
     });
 }
 
-fn beat(core: &Core, beat: u32) {
+fn beat(core: &Rc<Core>, beat: u32) {
     let now = core.hub().clock().now();
+    if beat == 0 {
+        core.shared().tickets.sweep(Instant::now());
+    }
     let slots: Vec<u32> = {
         let table = core.table.borrow();
-        expire(&table, beat, now);
+        (beat..table.slots())
+            .step_by(BEATS as usize)
+            .filter_map(|slot| table.client(slot))
+            .for_each(|client| look(core, client, now));
         (beat..table.slots()).step_by(BEATS as usize).filter(|slot| table.client(*slot).is_some()).collect()
     };
     if slots.is_empty() {
@@ -58,11 +67,29 @@ fn beat(core: &Core, beat: u32) {
     });
 }
 
-fn expire(table: &Table, beat: u32, now: Timestamp) {
-    for slot in (beat..table.slots()).step_by(BEATS as usize) {
-        let Some(client) = table.client(slot) else { continue };
-        if client.who.expires().is_some_and(|expires| expires <= now) {
-            client.dismiss(Farewell::expired(&client.who, client.speaks));
-        }
+/// Once a period: is its token still good, does it still answer, has it asked for what it missed?
+fn look(core: &Rc<Core>, client: &Rc<Client>, now: Timestamp) {
+    if client.who.expires().is_some_and(|expires| expires <= now) {
+        client.dismiss(Farewell::expired(&client.who, client.speaks));
     }
+    if let Some(patience) = core.config().pong_timeout
+        && client.speaks == Subprotocol::Extended
+        && u64::from(seconds(now).saturating_sub(client.heard.get())) > patience.as_secs()
+    {
+        client.dismiss(Farewell::NO_PONG);
+    }
+    match client.held.get() {
+        0 => {}
+        1 => {
+            client.held.set(0);
+            let (core, client) = (core.clone(), client.clone());
+            actix_rt::spawn(async move { core.let_go_of_all(&client).await });
+        }
+        looks => client.held.set(looks - 1),
+    }
+}
+
+/// Unix seconds, as small as they can be: one is kept for each client.
+pub(super) fn seconds(now: Timestamp) -> u32 {
+    u32::try_from(now.as_seconds()).unwrap_or(u32::MAX)
 }

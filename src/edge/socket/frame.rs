@@ -5,7 +5,10 @@ use trunkline_protocol::cable::ServerFrame;
 
 use super::LatestKey;
 
-const TEXT: u8 = 0x81;
+/// The first byte of a whole text message.
+pub(crate) const TEXT: u8 = 0x81;
+/// The first byte of a whole binary message.
+pub(crate) const BINARY: u8 = 0x82;
 const CLOSE: u8 = 0x88;
 const HEADER_BYTES_MAX: usize = 10;
 
@@ -25,6 +28,12 @@ pub(crate) fn text_frame(frame: &ServerFrame<'_>) -> Bytes {
     let mut out = Vec::with_capacity(192);
     append_text(&mut out, frame);
     out.into()
+}
+
+/// A whole message of bytes that are none of ours.
+pub(crate) fn message_frame(kind: u8, payload: &[u8]) -> Bytes {
+    let (header, used) = header(kind, payload.len());
+    [&header[..used], payload].concat().into()
 }
 
 /// A close frame. `reason` is at most 123 bytes: all of them are literals of ours.

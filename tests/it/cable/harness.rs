@@ -16,7 +16,7 @@ use tokio_tungstenite::{
 };
 use trunkline::{
     actors::{Hub, HubConfig, Plan},
-    edge::{Handshake, Identify, Running, ServeConfig, Unidentified, serve, upgrade},
+    edge::{Handshake, Identify, JidConfig, JidDoor, Running, ServeConfig, Unidentified, serve, upgrade},
     persistence::MemoryJournal,
     protocol::{Principal, Topic},
 };
@@ -24,13 +24,14 @@ use trunkline::{
 use super::channels;
 
 pub const PATIENCE: Duration = Duration::from_secs(5);
+pub const SECRET: &str = "s3Krit";
 
 pub struct House {
     pub hub: Hub,
     pub running: Running,
 }
 
-/// Lets everybody in but those who say `?token=bad`; `?user=7` is user 7.
+/// Lets everybody in but those who say `?token=bad`; `?user=7` is user 7, who resumes no other's connection; applications sign with [`SECRET`].
 struct ByQuery;
 
 impl Identify for ByQuery {
@@ -46,22 +47,30 @@ impl Identify for ByQuery {
         };
         async { named }.boxed()
     }
+    fn may_resume(&self, _: &Hub, who: &Principal, handshake: &Handshake) -> bool {
+        handshake.query("user").is_none_or(|user| user == who.user.0.to_string())
+    }
 }
 
 impl House {
     pub async fn open() -> Self {
         Self::with(Plan::new(), |_| {}).await
     }
-    pub async fn with(mut plan: Plan, change: impl FnOnce(&mut ServeConfig)) -> Self {
+    pub async fn with(plan: Plan, change: impl FnOnce(&mut ServeConfig)) -> Self {
+        Self::with_hub(plan, HubConfig::default(), change).await
+    }
+    pub async fn with_hub(mut plan: Plan, hub_config: HubConfig, change: impl FnOnce(&mut ServeConfig)) -> Self {
         channels::plan(&mut plan);
-        let hub = Hub::open(plan, MemoryJournal::new(), HubConfig::default()).await.expect("an empty hub opens");
+        let hub = Hub::open(plan, MemoryJournal::new(), hub_config).await.expect("an empty hub opens");
         let mut config = ServeConfig { cores: 2, ..ServeConfig::default() };
         change(&mut config);
         let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
         let cables = upgrade::plain(&config.paths);
         let app =
             move || App::new().configure(cables.clone()).route("/hello", web::get().to(async || HttpResponse::Ok().body("hello")));
-        let running = serve(config, listener, hub.clone(), Arc::new(ByQuery), app).await.expect("it serves");
+        let jid = JidConfig { secret: SECRET.into(), param: "jid".into(), enforce: false };
+        let door = Arc::new(JidDoor::new(&jid, ByQuery));
+        let running = serve(config, listener, hub.clone(), door, app).await.expect("it serves");
         Self { hub, running }
     }
     pub async fn say(&self, stream: &str, message: Value) {
@@ -73,6 +82,13 @@ impl House {
             self.connect("/cable", &[("sec-websocket-protocol", "actioncable-v1-json, actioncable-unsupported")]).await.0;
         assert_eq!(cable.hear().await["type"], "welcome");
         cable
+    }
+    /// An extended client, welcomed; and its welcome.
+    pub async fn extended(&self, path: &str) -> (Cable, Value) {
+        let mut cable = self.connect(path, &[("sec-websocket-protocol", "actioncable-v1-ext-json")]).await.0;
+        let welcome = cable.hear().await;
+        assert_eq!(welcome["type"], "welcome", "{welcome}");
+        (cable, welcome)
     }
     pub async fn connect(&self, path: &str, headers: &[(&'static str, &str)]) -> (Cable, Response) {
         self.try_connect(path, headers).await.expect("a cable")
@@ -268,4 +284,14 @@ impl Raw {
             }
         }
     }
+}
+
+/// Waits until it is so.
+pub async fn until(mut it_is_so: impl FnMut() -> bool) {
+    let so = async {
+        while !it_is_so() {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    };
+    timeout(PATIENCE, so).await.expect("in time");
 }

@@ -1,0 +1,46 @@
+//! The hold of a resumed subscription: what is live and has a position waits until the client has asked for what it missed. Whoever does not
+//! ask is let go by the pulse, and told what came since its welcome.
+
+use std::rc::Rc;
+
+use trunkline_actors::{History, Since};
+use trunkline_protocol::{Topic, cable::Identifier};
+
+use super::{Core, fanout};
+use crate::edge::connection::Client;
+
+impl Core {
+    /// What has a position on this topic waits, until the subscription is let go.
+    pub(crate) fn hold(&self, topic: &Topic, client: &Client, identifier: &Rc<Identifier>) {
+        self.table.borrow_mut().catch_up(topic, client.slot.get(), identifier, u64::MAX);
+    }
+    /// Lets go of everything that the client has not asked about.
+    pub(crate) async fn let_go_of_all(&self, client: &Client) {
+        while self.table.borrow().is_fanning_out() {
+            tokio::task::yield_now().await;
+        }
+        let identifiers: Vec<_> = client.subscriptions.borrow().iter().map(|one| one.identifier.clone()).collect();
+        for identifier in identifiers {
+            self.let_go(client, &identifier, |_| false);
+        }
+    }
+    /// Lets one subscription go, but for the topics that are about to be told from a place of the client's own. To be called while no pass
+    /// is under way.
+    pub(super) fn let_go(&self, client: &Client, identifier: &Rc<Identifier>, but: impl Fn(&Topic) -> bool) {
+        let held: Vec<_> = match client.subscriptions.borrow_mut().get_mut(identifier) {
+            Some(subscription) if client.slot.get() != u32::MAX => {
+                let held = subscription.asides.as_deref_mut().map(|asides| std::mem::take(&mut asides.held));
+                held.into_iter().flatten().filter(|(topic, _)| subscription.topics.contains(topic)).collect()
+            }
+            _ => return,
+        };
+        for (topic, welcomed) in held.into_iter().filter(|(topic, _)| !but(topic)) {
+            let History::Recovered { mut broadcasts, upto } = self.hub().history(&topic, Since::Seconds(0)) else { continue };
+            broadcasts.retain(|broadcast| broadcast.offset.as_ref().is_some_and(|at| at.offset > welcomed));
+            for broadcast in &broadcasts {
+                client.link.send(fanout::compose(broadcast, identifier, client.speaks));
+            }
+            self.table.borrow_mut().catch_up(&topic, client.slot.get(), identifier, upto);
+        }
+    }
+}
