@@ -1,10 +1,10 @@
-//! A hub with the four channels that cable conformance suites need.
+//! A hub with the four channels that cable conformance suites need, and at `/echo` a WebSocket that is told what it says, for RFC 6455 suites.
 //!
 //! `cargo run --example conformance -- --listen 127.0.0.1:8080`
 
 mod channels;
 
-use std::{net::TcpListener, sync::Arc};
+use std::{net::TcpListener, sync::Arc, time::Duration};
 
 use actix_web::{App, HttpResponse, web};
 use clap::Parser;
@@ -12,7 +12,7 @@ use trunkline::{
     actors::{Hub, HubConfig, Plan},
     edge::{Everybody, Origins, ServeConfig, serve, upgrade},
     persistence::MemoryJournal,
-    protocol::Principal,
+    protocol::{Principal, limits},
 };
 
 /// A hub for conformance suites.
@@ -27,6 +27,12 @@ struct Options {
     /// The largest message of a client, in bytes.
     #[arg(long, default_value_t = 65_536)]
     max_message: usize,
+    /// Seconds that a lost connection counts as present.
+    #[arg(long, default_value_t = 15)]
+    presence_ttl: u64,
+    /// Seconds after which an extended client that says nothing is sent away; 0: never.
+    #[arg(long, default_value_t = 0)]
+    pong_timeout: u64,
 }
 
 #[tokio::main]
@@ -34,7 +40,8 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let options = Options::parse();
     let mut plan = Plan::new();
     channels::plan(&mut plan);
-    let hub = Hub::open(plan, MemoryJournal::new(), HubConfig::default()).await?;
+    let hub_config = HubConfig { presence_ttl: Duration::from_secs(options.presence_ttl), ..HubConfig::default() };
+    let hub = Hub::open(plan, MemoryJournal::new(), hub_config).await?;
 
     let mut allowed: Vec<String> = options.allowed_origins.into_iter().filter(|origin| !origin.is_empty()).collect();
     let missing = allowed.is_empty();
@@ -44,6 +51,10 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let config = ServeConfig {
         origins: Origins { same_as_host: missing, allowed, missing },
         frame_bytes_max: options.max_message,
+        // The largest message must fit, and the echo of one that was sent before it was read.
+        outbox_bytes_max: limits::OUTBOX_BYTES_MAX.max(4 * options.max_message),
+        pong_timeout: (options.pong_timeout > 0).then(|| Duration::from_secs(options.pong_timeout)),
+        echo: Some("/echo".to_owned()),
         ..ServeConfig::default()
     };
     let listener = TcpListener::bind(&options.listen)?;

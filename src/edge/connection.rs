@@ -99,6 +99,8 @@ pub(crate) struct Client {
     pub slot: Cell<u32>,
     /// When it last said anything, unix seconds; kept where pongs are asked for.
     pub heard: Cell<u32>,
+    /// It is pinged at a pace of its own.
+    pub paced: Cell<bool>,
     /// Resumed: looks of the pulse until it is told what is live, whether or not it asked for what it missed.
     pub held: Cell<u8>,
     /// Its subscriptions.
@@ -115,6 +117,7 @@ impl Client {
             speaks,
             slot: Cell::new(u32::MAX),
             heard: Cell::new(0),
+            paced: Cell::new(false),
             held: Cell::new(0),
             subscriptions: RefCell::default(),
             farewell: Cell::new(None),

@@ -6,6 +6,7 @@
 mod fanout;
 mod handover;
 mod holding;
+mod pace;
 mod pulse;
 mod table;
 
@@ -32,6 +33,8 @@ use super::{
 };
 use handover::Batch;
 pub(crate) use handover::outlet;
+pub(crate) use pace::Pace;
+use pace::Paced;
 use table::Table;
 
 /// What one core of the edge holds; shared by its actor, its pulse and its connections, all on one thread.
@@ -39,13 +42,15 @@ pub(crate) struct Core {
     index: usize,
     shared: Arc<Shared>,
     table: RefCell<Table>,
+    paced: RefCell<Vec<Paced>>,
     /// Set while the core is being emptied: nobody is let in any more.
     draining: Cell<bool>,
 }
 
 impl Core {
     pub(crate) fn new(index: usize, shared: Arc<Shared>) -> Rc<Self> {
-        let core = Rc::new(Self { index, shared, table: RefCell::default(), draining: Cell::new(false) });
+        let core =
+            Rc::new(Self { index, shared, table: RefCell::default(), paced: RefCell::default(), draining: Cell::new(false) });
         pulse::start(&core);
         core
     }

@@ -28,7 +28,7 @@ use trunkline_protocol::{
 
 use super::{
     connection::{self, Client, Farewell, Session},
-    gateway::Core,
+    gateway::{Core, Pace},
     socket::{Duplex, Link, Wire, append_text},
     tickets::Kept,
 };
@@ -243,6 +243,7 @@ async fn welcome(core: Rc<Core>, link: Link, handshake: Handshake, speaks: Subpr
         Some(ticket) => (Ok(ticket.who), Some(ticket.subscriptions)),
         None => (name(&core, &handshake).await, None),
     };
+    let pace = Pace::asked(&handshake);
     drop(handshake);
     let farewell = match named {
         Ok(who) => {
@@ -250,6 +251,9 @@ async fn welcome(core: Rc<Core>, link: Link, handshake: Handshake, speaks: Subpr
             match kept {
                 Some(kept) => resume(&core, &client, kept).await,
                 None => greet(&core, &client, None),
+            }
+            if let Some(pace) = pace {
+                core.keep_pace(&client, pace);
             }
             // A task of its own: this one is larger than a connection may be.
             actix_rt::spawn(Session::new(core, client, unread));

@@ -11,6 +11,9 @@ import { createInterface } from "node:readline";
 const root = resolve(import.meta.dirname, "../..");
 export const binary = process.env.TRUNKLINE_BIN ?? [join(process.env.CARGO_TARGET_DIR ?? join(root, "target"), "debug/trunkline")].find(existsSync);
 
+// The hub takes every TRUNKLINE_* for a setting, and this one is ours.
+const { TRUNKLINE_BIN: _, ...inherited } = process.env;
+
 export const people = {
   admin: { email: "admin@example.test", password: "Admin-pass-1", role: "admin" },
   ana: { email: "ana@example.test", password: "Editor-pass-1", role: "editor" },
@@ -68,7 +71,7 @@ export class Hub {
   async up() {
     const args = ["serve", "--config", join(this.folder, "trunkline.toml"), "--listen", `127.0.0.1:${this.port}`];
     args.push("--journal", `sled:${join(this.folder, "data")}`);
-    this.process = spawn(binary, args, { stdio: ["ignore", "pipe", "pipe"], env: { ...process.env, ...this.env }, cwd: this.folder });
+    this.process = spawn(binary, args, { stdio: ["ignore", "pipe", "pipe"], env: { ...inherited, ...this.env }, cwd: this.folder });
     for (const stream of [this.process.stdout, this.process.stderr]) createInterface({ input: stream }).on("line", (line) => this.log.push(line));
     this.exited = once(this.process, "exit");
     for (let attempt = 0; attempt < 300; attempt++) {

@@ -2,8 +2,12 @@
 import WebSocket from "ws";
 
 globalThis.document ??= { visibilityState: "visible" };
-globalThis.addEventListener ??= () => {};
-globalThis.removeEventListener ??= () => {};
+const page = new EventTarget();
+globalThis.addEventListener ??= page.addEventListener.bind(page);
+globalThis.removeEventListener ??= page.removeEventListener.bind(page);
+
+/** Somebody looks at the page again: a client whose connection is gone comes back at once instead of some seconds later. */
+export const lookAtThePage = () => page.dispatchEvent(new Event("visibilitychange"));
 
 const { adapters, createConsumer } = await import("@rails/actioncable");
 adapters.WebSocket = class extends WebSocket {

@@ -119,3 +119,19 @@ fn mentions_everything_it_is_made_of_in_the_documents() {
         assert!(documents.contains(&format!("`{name}`")), "no document mentions `{name}` ({line})");
     }
 }
+
+#[test]
+fn proves_every_row_of_the_cables_contract_with_a_test_that_is_there() {
+    let proofs = fs::read_to_string(root().join("docs/cable-proofs.md")).expect("the document");
+    let (mut file, mut found) = (String::new(), 0);
+    for quoted in proofs.lines().filter(|line| line.starts_with("| ")).flat_map(|line| line.split('`').skip(1).step_by(2)) {
+        if quoted.contains('/') {
+            file = fs::read_to_string(root().join(quoted)).unwrap_or_else(|error| panic!("{quoted}: {error}"));
+            continue;
+        }
+        let named = [format!("fn {quoted}("), format!("test(\"{quoted}"), format!("test(`{quoted}")];
+        assert!(named.iter().any(|name| file.contains(name)), "there is no test `{quoted}`");
+        found += 1;
+    }
+    assert!(found > 50, "the table is there: {found}");
+}

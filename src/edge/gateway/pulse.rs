@@ -39,13 +39,17 @@ fn beat(core: &Rc<Core>, beat: u32) {
     if beat == 0 {
         core.shared().tickets.sweep(Instant::now());
     }
+    core.ping_paced(now);
     let slots: Vec<u32> = {
         let table = core.table.borrow();
         (beat..table.slots())
             .step_by(BEATS as usize)
             .filter_map(|slot| table.client(slot))
             .for_each(|client| look(core, client, now));
-        (beat..table.slots()).step_by(BEATS as usize).filter(|slot| table.client(*slot).is_some()).collect()
+        (beat..table.slots())
+            .step_by(BEATS as usize)
+            .filter(|slot| table.client(*slot).is_some_and(|client| !client.paced.get()))
+            .collect()
     };
     if slots.is_empty() {
         return;

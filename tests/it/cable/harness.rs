@@ -177,6 +177,16 @@ impl Cable {
             panic!("heard {frame}");
         }
     }
+    /// Nothing was said to it but a welcome, not even a ping.
+    pub async fn is_alive_after_its_welcome(&mut self) {
+        for expected in ["welcome", "pong"] {
+            if expected == "pong" {
+                self.send(r#"{"command":"ping"}"#).await;
+            }
+            let heard = timeout(PATIENCE, self.socket.next()).await.expect("in time").expect("open").expect("a frame");
+            assert!(heard.to_text().is_ok_and(|text| text.contains(expected)), "{heard}");
+        }
+    }
     /// It still works: an echo comes back.
     pub async fn is_alive(&mut self) {
         let echo = id(&json!({"channel":"EchoChannel","probe":rand()}));

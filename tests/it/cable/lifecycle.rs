@@ -158,6 +158,31 @@ async fn pings_everybody_also_a_busy_one() {
     assert_eq!(pings, 20);
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn pings_every_three_seconds_unless_a_client_asks_otherwise() {
+    let house = House::open().await;
+    let ping = async |client: &mut super::harness::Cable| loop {
+        let heard = tokio::time::timeout(Duration::from_secs(20), futures::StreamExt::next(&mut client.socket)).await;
+        let frame: Value =
+            serde_json::from_str(heard.expect("in time").expect("open").expect("a frame").to_text().expect("text")).expect("JSON");
+        if frame["type"] == "ping" {
+            return frame["message"].as_i64().expect("an integer");
+        }
+    };
+    let mut usual = house.client().await;
+    let first = ping(&mut usual).await;
+    let mut quick = house.connect("/cable?pi=1&ptp=ms", &[]).await.0;
+    let mut slow = house.connect("/cable?pi=300&ptp=ns", &[]).await.0;
+    let mut nonsense = house.connect("/cable?pi=0&ptp=weeks", &[]).await.0;
+    let second = ping(&mut usual).await;
+    assert!((2..=10).contains(&(second - first)), "{first} {second}");
+    // Three seconds of hers have come meanwhile, at least.
+    let (one, two) = (ping(&mut quick).await, ping(&mut quick).await);
+    assert!((900..3_000).contains(&(two - one)) && one / 1000 >= first, "{one} {two}");
+    assert!((first..=second + 20).contains(&ping(&mut nonsense).await));
+    slow.is_alive_after_its_welcome().await;
+}
+
 /// Notes who left.
 struct Leavers(Arc<Mutex<Vec<String>>>);
 
