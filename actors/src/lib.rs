@@ -32,7 +32,7 @@ pub use engine::{
     fanout::{Broadcast, Broadcasts, Offset, Outlet},
     latency::Counted,
     lease::{Claim, Holder, Lease, Leases},
-    projection::Projection,
+    projection::{Projection, Unsealed},
     relay::RelayHealth,
     supervisor::{
         history::Restarted,

@@ -22,7 +22,7 @@ pub use self::{
         answers_a_repeat_as_before, closes_and_keeps_everything, lets_one_writer_win_each_version, outlives_a_caller_who_gives_up,
         reads_after_a_version, refuses_what_does_not_fit, refuses_who_comes_late, tells_everything_once_and_in_order,
     },
-    snapshots::{keeps_snapshots_by_piece, refuses_a_piece_that_does_not_fit, saves_all_or_none},
+    snapshots::{adds_up_many_saves, keeps_snapshots_by_piece, refuses_a_piece_that_does_not_fit, saves_all_or_none},
 };
 
 /// A place for one journal, empty at first. Dropping it removes what it made.
@@ -38,7 +38,7 @@ macro_rules! conforms {
         $crate::conforms!(@stories $backend;
             answers_a_repeat_as_before, refuses_who_comes_late, lets_one_writer_win_each_version, tells_everything_once_and_in_order,
             reads_after_a_version, refuses_what_does_not_fit, outlives_a_caller_who_gives_up, closes_and_keeps_everything,
-            keeps_snapshots_by_piece, saves_all_or_none, refuses_a_piece_that_does_not_fit
+            keeps_snapshots_by_piece, adds_up_many_saves, saves_all_or_none, refuses_a_piece_that_does_not_fit
         );
     };
     (@stories $backend:expr; $($story:ident),*) => {

@@ -1,18 +1,21 @@
 //! The embedded journal, on sled: the default. The only room that says `sled`.
 //!
 //! Who talks to it: `open.rs` for `sled:FOLDER`. Appends and saves go through one thread (`committer.rs`) that makes many of them
-//! durable at once; reading goes past it. sled's own flush is not durable on Linux, so every batch ends with an fdatasync of ours,
-//! and no value is larger than 64 KiB, because sled never syncs larger ones.
+//! durable at once; reading goes past it. sled's own flush is not durable on Linux, so every batch ends with an fdatasync of ours;
+//! and what does not fit into a quarter of a segment goes to files that sled never syncs, so segments are larger than any leaf can need.
 //!
 //! # Layout
 //! - `folder`: whose the data folder is, its format, the room on its disk
 //! - `keys`, `stored`: where what is kept, and how it is read back
-//! - `committer`, `heads`, `saving`: how it is judged and written
+//! - `committer`, `heads`: how commits are judged and written; `saving`, `layers`: how snapshots are
+//! - `recent`: the newest commits, for who follows closely
 
 mod committer;
 mod folder;
 mod heads;
 mod keys;
+mod layers;
+mod recent;
 mod saving;
 mod stored;
 
@@ -42,6 +45,7 @@ use self::{
     committer::{Append, Committer, Request},
     folder::Folder,
     heads::Heads,
+    recent::Recent,
 };
 use crate::{
     AppendError, Appended, FollowError, Journal, JournalError, JournalStats, Loaded, OpenJournalError, Snapshot,
@@ -64,6 +68,10 @@ impl Default for SledOptions {
     }
 }
 
+/// sled writes whole leaves of up to 16 values and a few more; one above a quarter of this would go to a file that is never synced.
+const SEGMENT_BYTES: usize = 8 * 1024 * 1024;
+const _: () = assert!(SEGMENT_BYTES / 4 > 26 * (RECORD_BYTES_MAX + 4096), "a leaf of the largest commits stays in the log");
+
 /// How long sled's threads may take to let go of a store that was closed.
 const STORE_PATIENCE: Duration = Duration::from_secs(5);
 
@@ -79,6 +87,7 @@ pub struct SledJournal {
 /// What the committer tells.
 struct Shared {
     head: watch::Sender<Head>,
+    recent: Recent,
     appended: AtomicU64,
     barriers: AtomicU64,
     last_batch_us: AtomicU64,
@@ -143,6 +152,7 @@ impl SledJournal {
 
         let shared = Arc::new(Shared {
             head: watch::Sender::new(Head { position, closed: false }),
+            recent: Recent::default(),
             appended: AtomicU64::new(0),
             barriers: AtomicU64::new(0),
             last_batch_us: AtomicU64::new(0),
@@ -159,6 +169,8 @@ impl SledJournal {
             heads: Heads::default(),
             saving: VecDeque::new(),
             full: false,
+            crowded: false,
+            barred: started,
         };
         let committer =
             thread::Builder::new().name("house-journal".into()).spawn(move || committer.run(drawn)).map_err(unusable)?;
@@ -169,7 +181,8 @@ impl SledJournal {
 
 fn open_store(path: &Path, options: SledOptions) -> Result<sled::Db, OpenJournalError> {
     wait_for_store(path)?;
-    let config = sled::Config::new().path(path).cache_capacity(options.cache_bytes).flush_every_ms(None);
+    let config =
+        sled::Config::new().path(path).cache_capacity(options.cache_bytes).segment_size(SEGMENT_BYTES).flush_every_ms(None);
     // sled asserts where it finds what it did not write.
     match catch_unwind(AssertUnwindSafe(|| config.open())) {
         Ok(Ok(db)) => Ok(db),
@@ -215,20 +228,18 @@ fn epoch_of(db: &sled::Db) -> Result<String, String> {
 
 impl Journal for SledJournal {
     fn append(&self, commit: NewCommit) -> BoxFuture<'_, Result<Appended, AppendError>> {
-        let (entity, expected, id) = (commit.entity.clone(), commit.expected, commit.id());
+        let commit = commit.written(0);
         // Sealed by the caller, on the caller's core: the committer only moves bytes.
-        let sealed = codec::seal(&commit.written(0));
+        let sealed = codec::seal(&commit);
         async move {
             if sealed.len() > RECORD_BYTES_MAX {
                 return Err(AppendError::TooLarge { bytes: sealed.len() });
             }
             let (done, answer) = oneshot::channel();
-            self.requests.try_send(Request::Append(Append { entity, expected, id, sealed, done })).map_err(
-                |error| match error {
-                    mpsc::error::TrySendError::Full(_) => AppendError::Overloaded,
-                    mpsc::error::TrySendError::Closed(_) => AppendError::Ambiguous("the journal is closed".into()),
-                },
-            )?;
+            self.requests.try_send(Request::Append(Append { commit, sealed, done })).map_err(|error| match error {
+                mpsc::error::TrySendError::Full(_) => AppendError::Overloaded,
+                mpsc::error::TrySendError::Closed(_) => AppendError::Ambiguous("the journal is closed".into()),
+            })?;
             answer.await.unwrap_or_else(|_| Err(AppendError::Ambiguous("the journal was closed meanwhile".into())))
         }
         .boxed()
@@ -251,13 +262,17 @@ impl Journal for SledJournal {
     }
 
     fn follow(&self, mut after: Position) -> BoxStream<'static, Result<Vec<Commit>, FollowError>> {
-        let (store, mut head) = (self.store.clone(), self.shared.head.subscribe());
+        let (store, shared, mut head) = (self.store.clone(), self.shared.clone(), self.shared.head.subscribe());
         Box::pin(async_stream::stream! {
             loop {
                 let seen = *head.borrow_and_update();
                 while after < seen.position {
                     let last = seen.position.min(after + FOLLOW_PAGE_MAX as Position);
-                    match store.clone().read(move |db| stored::page(db, after, last)).await {
+                    let page = match shared.recent.page(after, last) {
+                        Some(page) => Ok(page),
+                        None => store.clone().read(move |db| stored::page(db, after, last)).await,
+                    };
+                    match page {
                         Ok(page) => yield Ok(page),
                         Err(error) => {
                             yield Err(FollowError::Lost(error.to_string()));
@@ -297,7 +312,7 @@ impl Journal for SledJournal {
             if name.len() > snapshots::KEY_BYTES_MAX {
                 return Ok(None);
             }
-            self.store.clone().read(move |db| stored::snapshot(db, &name)).await
+            self.store.clone().read(move |db| layers::load(db, &name)).await
         }
         .boxed()
     }

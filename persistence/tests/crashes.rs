@@ -13,8 +13,8 @@ mod verdict;
 use std::{env, fs, path::Path, time::Duration};
 
 use rand::Rng as _;
-use trunkline_persistence::{AppendError, Journal, SledJournal, SledOptions, conformance::commit};
-use trunkline_protocol::EntityId;
+use trunkline_persistence::{AppendError, Journal, Piece, SledJournal, SledOptions, Snapshot, conformance::commit};
+use trunkline_protocol::{EntityId, limits::RECORD_BYTES_MAX};
 
 use crate::{
     child::{Child, Work},
@@ -106,8 +106,8 @@ async fn says_when_the_disk_is_full_and_goes_on_when_there_is_room() {
     let note = EntityId::new("note", 1);
     let first = commit(&note, 0, "first");
     let written = journal.append(first.clone()).await.expect("there is room");
-    let piece = trunkline_persistence::Piece { key: b"k".to_vec(), value: Some("v".into()) };
-    let snapshot = trunkline_persistence::Snapshot { name: "relay".into(), at: 1, replace: false, pieces: vec![piece] };
+    let piece = Piece { key: b"k".to_vec(), value: Some("v".into()) };
+    let snapshot = Snapshot { name: "relay".into(), at: 1, replace: false, pieces: vec![piece] };
     journal.save(snapshot.clone()).await.expect("there is room");
 
     disk.fill_up_to(4 << 20);
@@ -173,4 +173,21 @@ fn says_that_a_store_is_damaged_rather_than_begin_anew() {
 
 fn open(folder: &Path) -> Option<std::sync::Arc<SledJournal>> {
     SledJournal::open(folder).ok()
+}
+
+/// What sled puts into `blobs` it never syncs: there must be nothing, however large the commits and the pieces of snapshots are.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn keeps_large_records_where_the_barrier_reaches_them() {
+    let home = tempfile::tempdir().expect("a folder");
+    let folder = home.path().join("data");
+    let journal = SledJournal::open(&folder).expect("opens");
+    let large = vec![b'f'; RECORD_BYTES_MAX - 1024];
+    let note = EntityId::new("note", 1);
+    for version in 0..60 {
+        journal.append(commit(&note, version, large.clone())).await.expect("durable");
+        let piece = Piece { key: version.to_be_bytes().to_vec(), value: Some(large.clone().into()) };
+        journal.save(Snapshot { name: "relay".into(), at: version, replace: false, pieces: vec![piece] }).await.expect("saved");
+    }
+    assert_eq!(fs::read_dir(folder.join("blobs")).map_or(0, Iterator::count), 0, "files that are never synced");
+    journal.close().await.expect("closes");
 }

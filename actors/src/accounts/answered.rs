@@ -119,6 +119,9 @@ impl Entity for Answered {
     type Fact = AnsweredFact;
     type Notice = NoNotice;
 
+    fn begins(command: &AnsweredCommand) -> bool {
+        matches!(command, AnsweredCommand::Begin { .. } | AnsweredCommand::KeepPiece { .. })
+    }
     fn decide(&self, command: &AnsweredCommand, asking: &Asking) -> Result<Decision<Self>, Refusal> {
         match command {
             AnsweredCommand::Begin { fingerprint } => match &self.known {

@@ -18,7 +18,7 @@ use trunkline_protocol::{
 };
 
 use super::pieces;
-use crate::{Broadcast, Offset, Projection};
+use crate::{Broadcast, Offset, Projection, Unsealed};
 
 /// From where a client wants a topic's history.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -73,7 +73,11 @@ struct Shelves {
     floor: u64,
     /// The newest offset that was handed to [`Backlog::reach`].
     reached: u64,
-    changed: HashSet<(Topic, u64)>,
+    /// The newest offset that was ever kept; every one up to `saved` is in a snapshot or was gone before the snapshot was taken.
+    newest: u64,
+    saved: u64,
+    /// Gone since, and in a snapshot still: the topic, the offset, and in how many pieces.
+    gone: Vec<(Topic, u64, usize)>,
     heads_changed: HashSet<Topic>,
     floor_changed: bool,
 }
@@ -161,6 +165,20 @@ impl Backlog {
     }
 }
 
+impl Shelf {
+    fn find(&self, offset: u64) -> Option<&Kept> {
+        let place = self.kept.binary_search_by_key(&offset, |kept| kept.offset).ok()?;
+        self.kept.get(place)
+    }
+}
+
+impl Kept {
+    /// In how many pieces it is saved; one too many does no harm.
+    fn pieces(&self) -> usize {
+        pieces::count(self.message.len() + self.conflate.as_ref().map_or(0, String::len) + OVERHEAD)
+    }
+}
+
 impl Shelves {
     fn keep(&mut self, broadcast: &Broadcast, offset: u64, at: Timestamp) {
         let shelf = self.topics.entry(broadcast.topic.clone()).or_default();
@@ -174,7 +192,7 @@ impl Shelves {
         self.kept += 1;
         self.bytes += broadcast.message.len() + OVERHEAD;
         self.order.push_back((offset, broadcast.topic.clone()));
-        self.changed.insert((broadcast.topic.clone(), offset));
+        self.newest = self.newest.max(offset);
         if shelf.kept.len() > BACKLOG_BROADCASTS_MAX {
             self.drop_first_of(&broadcast.topic);
         }
@@ -201,8 +219,12 @@ impl Shelves {
         shelf.dropped = gone.offset;
         self.kept -= 1;
         self.bytes -= gone.message.len() + OVERHEAD;
-        self.changed.insert((topic.clone(), gone.offset));
-        self.heads_changed.insert(topic.clone());
+        if gone.offset <= self.saved {
+            self.gone.push((topic.clone(), gone.offset, gone.pieces()));
+        }
+        if !self.heads_changed.contains(topic) {
+            self.heads_changed.insert(topic.clone());
+        }
     }
     fn tidy(&mut self) {
         if self.order.len() > 2 * self.kept + 1024 {
@@ -252,24 +274,22 @@ impl Projection for Backlog {
         Ok(())
     }
     fn changed(&self) -> Vec<Piece> {
+        self.changed_unsealed()()
+    }
+    fn changed_unsealed(&self) -> Unsealed {
         let mut shelves = self.shelves.lock();
-        let (changed, heads) = (std::mem::take(&mut shelves.changed), std::mem::take(&mut shelves.heads_changed));
-        let mut out = Vec::with_capacity(changed.len() + heads.len());
-        for (topic, offset) in changed {
-            let kept = shelves.topics.get(&topic).and_then(|shelf| {
-                let place = shelf.kept.binary_search_by_key(&offset, |kept| kept.offset).ok()?;
-                shelf.kept.get(place)
-            });
+        let (gone, heads) = (std::mem::take(&mut shelves.gone), std::mem::take(&mut shelves.heads_changed));
+        let mut out = Vec::new();
+        for (topic, offset, pieces) in gone {
             let key = key(topic.as_str(), offset);
-            match kept {
-                Some(kept) => out.extend(pieces::cut(&key, &codec::seal(kept))),
-                // A message of several pieces is rare: removing one piece too many costs nothing.
-                None => out.extend((0..4).map(|place: u32| {
-                    let key = [key.as_slice(), &place.to_be_bytes()].concat();
-                    Piece { key, value: None }
-                })),
-            }
+            out.extend(pieces::doomed(&key, pieces));
         }
+        // Whatever came and went since the last snapshot was never in one.
+        let recent = shelves.order.iter().rev().take_while(|(offset, _)| *offset > shelves.saved);
+        let kept: Vec<(Topic, Kept)> =
+            recent.filter_map(|(offset, topic)| Some((topic.clone(), shelves.topics.get(topic)?.find(*offset)?.clone()))).collect();
+        // Offsets grow from commit to commit, not within one: all those of a commit are in the same snapshot.
+        shelves.saved = shelves.newest | 1023;
         for topic in heads {
             let head = shelves.topics.get(&topic).map(|shelf| codec::seal(&Head { dropped: shelf.dropped, last: shelf.last }));
             out.push(Piece { key: [key(topic.as_str(), 0), vec![0; 4]].concat(), value: head });
@@ -278,7 +298,10 @@ impl Projection for Backlog {
             let head = codec::seal(&Head { dropped: shelves.floor, last: 0 });
             out.push(Piece { key: [key("", 0), vec![0; 4]].concat(), value: Some(head) });
         }
-        out
+        Box::new(move || {
+            out.extend(kept.iter().flat_map(|(topic, kept)| pieces::cut(&key(topic.as_str(), kept.offset), &codec::seal(kept))));
+            out
+        })
     }
     fn restore(&self, pieces: Vec<(Vec<u8>, Bytes)>) -> Result<(), CodecError> {
         let mut shelves = Shelves::default();
@@ -311,10 +334,63 @@ impl Projection for Backlog {
             shelves.kept += 1;
             shelves.bytes += kept.message.len() + OVERHEAD;
             shelves.reached = shelves.reached.max(kept.offset);
+            shelves.newest = shelves.newest.max(kept.offset);
             shelves.order.push_back((kept.offset, topic));
             shelf.kept.push_back(kept);
         }
+        shelves.saved = if shelves.kept == 0 { 0 } else { shelves.newest | 1023 };
         *self.shelves.lock() = shelves;
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TTL_MS: i64 = BACKLOG_TTL.as_millis() as i64;
+
+    fn said(position: Position, epoch: &Arc<str>) -> Broadcast {
+        let offset = Some(Offset { epoch: Arc::clone(epoch), offset: position << 10 });
+        let message = Bytes::from(position.to_string());
+        Broadcast { topic: Topic::channel("all"), message, offset, conflate: None, except: None, kind: None }
+    }
+
+    /// What a snapshot holds once these changes are in it.
+    fn save(backlog: &Backlog, saved: &mut std::collections::BTreeMap<Vec<u8>, Bytes>) -> usize {
+        let changed = backlog.changed();
+        let count = changed.len();
+        for Piece { key, value } in changed {
+            match value {
+                Some(value) => saved.insert(key, value),
+                None => saved.remove(&key),
+            };
+        }
+        count
+    }
+
+    #[test]
+    fn saves_what_is_kept_and_nothing_of_what_came_and_went() {
+        let epoch: Arc<str> = "epoch".into();
+        let (backlog, mut saved) = (Backlog::new(Arc::clone(&epoch)), Default::default());
+        let at = |position| Timestamp::from_millis(position as i64);
+        let newest = 5 * BACKLOG_BROADCASTS_MAX as Position;
+        for position in 1..=newest {
+            backlog.keep(&[said(position, &epoch)], at(position));
+            backlog.reach(position, at(position));
+            if position == newest / 2 {
+                assert_eq!(save(&backlog, &mut saved), BACKLOG_BROADCASTS_MAX + 1, "those kept, and the head");
+            }
+        }
+        assert_eq!(save(&backlog, &mut saved), 2 * BACKLOG_BROADCASTS_MAX + 1, "those kept, those to be removed, and the head");
+        assert_eq!(save(&backlog, &mut saved), 0, "nothing changed");
+        let restored = Backlog::new(Arc::clone(&epoch));
+        restored.restore(saved.clone().into_iter().collect()).expect("readable");
+        let since = Since::After { epoch: &epoch, offset: (newest - 10) << 10 };
+        assert_eq!(restored.history(&Topic::channel("all"), since), backlog.history(&Topic::channel("all"), since));
+        // What is in the snapshot and grows too old is removed from it, whichever process saved it.
+        restored.reach(newest, Timestamp::from_millis(newest as i64 + 2 * TTL_MS));
+        save(&restored, &mut saved);
+        assert_eq!(saved.len(), 1, "the head alone");
     }
 }

@@ -3,7 +3,10 @@
 //! The actor that runs them (`entity/actor.rs`) decides every command that waits, appends one commit, and answers only when it is durable.
 
 pub(crate) mod actor;
+mod append;
+mod draft;
 pub(crate) mod memory;
+mod settle;
 
 use std::fmt;
 
@@ -83,6 +86,11 @@ pub trait Entity: Default + Serialize + DeserializeOwned + Send + Sync + 'static
     /// # Errors
     /// A [`Refusal`] where a rule says no.
     fn decide(&self, command: &Self::Command, asking: &Asking) -> Result<Decision<Self>, Refusal>;
+    /// Whether the command is as a rule the first that an entity is ever asked. It is then decided without reading the history first:
+    /// where there is one after all, the journal refuses what was decided, nobody has been answered, and it is decided again.
+    fn begins(_command: &Self::Command) -> bool {
+        false
+    }
     /// Takes a fact in. Cannot fail: what was written is so.
     fn apply(&mut self, fact: &Self::Fact, written: &Written);
     /// Takes a notice in: what may be lost at a crash (a lease's renewed deadline).

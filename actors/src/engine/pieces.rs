@@ -8,9 +8,19 @@ const PIECE_BYTES: usize = 60 * 1024;
 
 /// Cuts `whole` into pieces whose keys begin with `prefix` and sort in order; at least one.
 pub(crate) fn cut(prefix: &[u8], whole: &Bytes) -> Vec<Piece> {
-    let count = whole.len().div_ceil(PIECE_BYTES).max(1);
+    let count = count(whole.len());
     let slice = |place: usize| whole.slice(place * PIECE_BYTES..((place + 1) * PIECE_BYTES).min(whole.len()));
     (0..count).map(|place| Piece { key: key(prefix, place), value: Some(slice(place)) }).collect()
+}
+
+/// How many pieces so many bytes make.
+pub(crate) fn count(bytes: usize) -> usize {
+    bytes.div_ceil(PIECE_BYTES).max(1)
+}
+
+/// Takes away what was cut into so many pieces under `prefix`.
+pub(crate) fn doomed(prefix: &[u8], count: usize) -> impl Iterator<Item = Piece> {
+    (0..count).map(|place| Piece { key: key(prefix, place), value: None })
 }
 
 /// Puts together what was cut under `prefix`; `None` where there is nothing of the sort.

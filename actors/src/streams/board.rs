@@ -37,7 +37,7 @@ use super::{
     stream::{Stream, StreamFact},
     streamer::Streamers,
 };
-use crate::{Entity as _, Projection};
+use crate::{Entity as _, Projection, Unsealed};
 use shelves::Shelves;
 
 /// Whose a stream is, as every row shows it.
@@ -215,11 +215,17 @@ impl Projection for Board {
         Ok(())
     }
     fn changed(&self) -> Vec<Piece> {
+        self.changed_unsealed()()
+    }
+    fn changed_unsealed(&self) -> Unsealed {
         let dirty = std::mem::take(&mut *self.dirty.lock());
         let shelves = self.shelves.read();
-        let piece =
-            |id: u64| Piece { key: id.to_be_bytes().to_vec(), value: shelves.get(id).map(|kept| codec::seal(kept.as_ref())) };
-        dirty.into_iter().map(piece).collect()
+        let rows: Vec<_> = dirty.into_iter().map(|id| (id, shelves.get(id).cloned())).collect();
+        let seal = |(id, kept): (u64, Option<Arc<Kept>>)| Piece {
+            key: id.to_be_bytes().to_vec(),
+            value: kept.map(|kept| codec::seal(kept.as_ref())),
+        };
+        Box::new(move || rows.into_iter().map(seal).collect())
     }
     fn restore(&self, pieces: Vec<(Vec<u8>, Bytes)>) -> Result<(), CodecError> {
         let mut shelves = Shelves::default();

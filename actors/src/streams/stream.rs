@@ -98,6 +98,10 @@ impl Entity for Stream {
         }
     }
 
+    fn begins(command: &StreamCommand) -> bool {
+        matches!(command, StreamCommand::Add { .. })
+    }
+
     fn apply(&mut self, fact: &StreamFact, written: &Written) {
         match fact {
             StreamFact::StreamAdded { id, user, key, fields } => {

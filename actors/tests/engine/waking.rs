@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use futures::future::join_all;
-use trunkline_actors::testing;
+use trunkline_actors::{AskError, Asking, testing};
 use trunkline_persistence::MemoryJournal;
 use trunkline_protocol::limits::ENTITY_IDLE;
 
@@ -41,6 +41,35 @@ async fn wakes_a_retired_entity_for_its_alarm_also_after_a_restart() {
         own.flat_map(|turn| turn.facts_of::<Fact>().collect::<Vec<_>>()).filter(|fact| *fact == Ok(Fact::Rang)).count()
     };
     assert_eq!((rang("a"), rang("b")), (1, 1));
+}
+
+#[tokio::test]
+async fn decides_what_begins_an_entity_unread_and_answers_from_nothing_but_its_history() {
+    let journal = MemoryJournal::new();
+    let hub = testing::hub_on(plan(), journal.clone()).await;
+    journal.fail_reads(1);
+    assert_eq!(ask(&hub, "new", Command::AddAt { total: 0, add: 1 }).await.expect("nothing was read").version, 1);
+    assert!(ask(&hub, "other", Command::Read).await.is_err(), "the first that was read");
+    // A refusal, a repeat and a bound come of the history, not of what was presumed.
+    let again = house(&hub);
+    let third = |asking: Asking| hub.ask::<Counter>("new", Command::Add(2), asking);
+    for round in 0..2 {
+        hub.retire_everybody();
+        while hub.health().awake > 0 {
+            tokio::task::yield_now().await;
+        }
+        let outcome = third(again.clone()).await.expect("added");
+        assert_eq!((outcome.version, outcome.replayed), (2, round == 1));
+    }
+    hub.retire_everybody();
+    while hub.health().awake > 0 {
+        tokio::task::yield_now().await;
+    }
+    let refused = ask(&hub, "new", Command::AddAt { total: 0, add: 1 }).await;
+    assert!(matches!(&refused, Err(AskError::Refused(refusal)) if refusal.subject.as_deref() == Some("3")), "{refused:?}");
+    let refused = ask(&hub, "never", Command::Add(2_000_000)).await;
+    assert!(matches!(&refused, Err(AskError::Refused(refusal)) if refusal.code == "FULL"), "{refused:?}");
+    assert_eq!(journal.commits().len(), 2);
 }
 
 #[tokio::test(start_paused = true)]

@@ -83,6 +83,9 @@ impl Entity for Counter {
             },
         }
     }
+    fn begins(command: &Command) -> bool {
+        matches!(command, Command::Add(_) | Command::AddAt { .. })
+    }
     fn apply(&mut self, fact: &Fact, _: &Written) {
         match fact {
             Fact::Added(add) => self.total += add,

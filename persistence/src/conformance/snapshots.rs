@@ -1,6 +1,9 @@
 //! Stories of snapshots: keyed pieces, all or none.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::{
+    collections::BTreeMap,
+    sync::atomic::{AtomicBool, Ordering},
+};
 
 use bytes::Bytes;
 use trunkline_protocol::limits::RECORD_BYTES_MAX;
@@ -81,6 +84,48 @@ pub async fn saves_all_or_none(backend: &dyn Backend) {
     journal.close().await.expect("closes");
     let journal = backend.open();
     assert_eq!(load(&*journal, "relay").await.map(|loaded| loaded.pieces.len()), Some(4_501));
+    journal.close().await.expect("closes");
+}
+
+/// What many saves come to is what they would have come to one by one, whatever is changed, removed and replaced; also after a restart.
+pub async fn adds_up_many_saves(backend: &dyn Backend) {
+    let mut journal = backend.open();
+    let mut model = BTreeMap::new();
+    // Cheap and repeatable: the same saves for every backend.
+    let mut seed = 7_u64;
+    let mut random = move |below: u64| {
+        seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (seed >> 33) % below
+    };
+    for at in 0..120_u64 {
+        let (replace, count) = (at % 40 == 39, 1 << random(11));
+        let pieces = (0..count).map(|_| {
+            let value = (random(3) > 0).then(|| Bytes::from(vec![at as u8; random(300) as usize]));
+            Piece { key: random(900).to_be_bytes().into(), value }
+        });
+        let pieces: Vec<Piece> = pieces.collect();
+        if replace {
+            model.clear();
+        }
+        for Piece { key, value } in &pieces {
+            match value {
+                Some(value) => model.insert(key.clone(), value.clone()),
+                None => model.remove(key),
+            };
+        }
+        journal.save(Snapshot { name: "relay".into(), at, replace, pieces }).await.expect("saved");
+        if at % 30 == 17 {
+            journal.close().await.expect("closes");
+            journal = backend.open();
+        }
+        if at % 5 == 0 {
+            let expected = Loaded { at, pieces: model.clone().into_iter().collect() };
+            assert_eq!(load(&*journal, "relay").await, Some(expected), "after save {at}");
+        }
+    }
+    journal.close().await.expect("closes");
+    let journal = backend.open();
+    assert_eq!(load(&*journal, "relay").await.map(|loaded| loaded.pieces), Some(model.into_iter().collect()));
     journal.close().await.expect("closes");
 }
 

@@ -9,26 +9,31 @@ use std::{
     iter::{self, Peekable},
     panic::{AssertUnwindSafe, catch_unwind},
     sync::{Arc, atomic::Ordering},
-    time::Instant,
+    thread,
+    time::{Duration, Instant},
     vec,
 };
 
 use bytes::Bytes;
 use tokio::sync::{mpsc, oneshot};
-use trunkline_protocol::{CommandId, EntityId, Position, Version, limits::JOURNAL_BATCH_MAX};
+use trunkline_protocol::{Commit, EntityId, Position, Version, limits::JOURNAL_BATCH_MAX};
 
 use super::{
     Shared,
     folder::Folder,
     heads::{Head, Heads},
     keys,
-    saving::{STEP_BYTES_MAX, STEP_KEYS_MAX, Saving, Step},
-    stored::{self, SnapshotHead, Staged},
+    saving::{STEP_BYTES, Saving, Step},
+    stored,
 };
 use crate::{AppendError, Appended, JournalError, Snapshot};
 
 /// Bytes that share one batch; more makes another one. Also what the reserve of disk space must hold several times.
 const BATCH_BYTES_MAX: usize = 8 * 1024 * 1024;
+/// After a batch of so many appends the next barrier waits until so long after the last one: where many ask, they share it, and what
+/// a barrier costs (threads woken, the disk's own time) is paid seldom. Where few ask nobody waits.
+const CROWD: usize = 8;
+const GATHERING: Duration = Duration::from_millis(1);
 /// How many bytes the store may write for one of ours: two keys, rewritten pages, cleaned segments.
 const WRITE_AMPLIFICATION: u64 = 4;
 /// The disk is said to have room again only with so much more of it than the reserve.
@@ -44,9 +49,8 @@ pub(super) enum Request {
 type SaveDone = oneshot::Sender<Result<(), JournalError>>;
 
 pub(super) struct Append {
-    pub(super) entity: EntityId,
-    pub(super) expected: Version,
-    pub(super) id: CommandId,
+    /// As it was sealed: its position is not known yet.
+    pub(super) commit: Commit,
     pub(super) sealed: Bytes,
     pub(super) done: oneshot::Sender<Result<Appended, AppendError>>,
 }
@@ -66,9 +70,11 @@ struct Batch {
     free_bytes: u64,
     /// Something did not fit.
     refused: bool,
-    written: Vec<(EntityId, Head)>,
+    /// The commits, each with its sealed size.
+    written: Vec<(Commit, usize)>,
+    /// The names of the snapshots that were decided: nothing more of theirs goes into this batch.
     saved: Vec<String>,
-    /// A large save went one step on.
+    /// A save went a step on.
     stepped: bool,
 }
 
@@ -82,9 +88,12 @@ pub(super) struct Committer {
     pub(super) shared: Arc<Shared>,
     pub(super) position: Position,
     pub(super) heads: Heads,
-    /// Large saves under way; the first one is worked on.
+    /// Saves under way, in the order in which they came.
     pub(super) saving: VecDeque<Saving>,
     pub(super) full: bool,
+    /// Many asked lately, and when the last barrier was over.
+    pub(super) crowded: bool,
+    pub(super) barred: Instant,
 }
 
 impl Committer {
@@ -100,12 +109,18 @@ impl Committer {
     fn serve(&mut self, mut requests: mpsc::Receiver<Request>) {
         let mut queue = Vec::with_capacity(JOURNAL_BATCH_MAX);
         loop {
+            if self.crowded {
+                thread::sleep(GATHERING.saturating_sub(self.barred.elapsed()));
+            }
             if self.saving.is_empty() {
                 if requests.blocking_recv_many(&mut queue, JOURNAL_BATCH_MAX) == 0 {
                     break;
                 }
+            } else if requests.is_closed() && requests.is_empty() {
+                // Merging can wait for the next opening.
+                self.saving.retain(|saving| !saving.is_decided());
             } else {
-                // A large save goes on between batches, and alone where nobody asks for anything.
+                // A save goes on with each batch, and alone where nobody asks for anything.
                 queue.extend(iter::from_fn(|| requests.try_recv().ok()).take(JOURNAL_BATCH_MAX));
             }
             let mut drawn = queue.drain(..).peekable();
@@ -123,26 +138,25 @@ impl Committer {
         let mut batch = Batch { free_bytes: self.free_bytes(), ..Batch::default() };
         let mut answers = Vec::with_capacity(JOURNAL_BATCH_MAX);
         while batch.bytes < BATCH_BYTES_MAX {
-            match drawn.next_if(|request| batch.takes(request)) {
+            match drawn.next() {
                 Some(Request::Append(append)) => {
                     let (done, answer) = self.append(append, &mut batch);
                     answers.push(Answer::Append(done, answer));
                 }
-                Some(Request::Save { snapshot, done }) => {
-                    if let Some((done, answer)) = self.save(snapshot, done, &mut batch) {
-                        answers.push(Answer::Save(done, answer));
-                    }
-                }
+                Some(Request::Save { snapshot, done }) => answers.extend(self.save(snapshot, done, &mut batch)),
                 // What was asked before is still drawn and answered; what is asked after finds the queue closed.
                 Some(Request::Close) => requests.close(),
                 None => break,
             }
         }
-        answers.extend(self.save_on(&mut batch));
+        self.save_on(&mut batch, &mut answers);
         self.tell_of_room(batch.refused || batch.free_bytes == 0);
         self.shared.appended.fetch_add(batch.written.len() as u64, Ordering::Relaxed);
+        self.crowded = batch.written.len() >= CROWD;
         if !batch.is_empty() {
             self.make_durable(batch.writes);
+            self.barred = Instant::now();
+            self.shared.recent.extend(batch.written.into_iter());
         }
         self.shared.last_batch_us.store(started.elapsed().as_micros() as u64, Ordering::Relaxed);
         // Published before anybody is answered, so that whoever was answered finds his commit.
@@ -158,44 +172,42 @@ impl Committer {
         append: Append,
         batch: &mut Batch,
     ) -> (oneshot::Sender<Result<Appended, AppendError>>, Result<Appended, AppendError>) {
-        let Append { entity, expected, id, sealed, done } = append;
-        let head = self.head_of(&entity);
-        if head.version != expected {
-            return (done, self.judge_late(&entity, expected, id, head, batch));
+        let Append { mut commit, sealed, done } = append;
+        let head = self.head_of(&commit.entity);
+        if head.version + 1 != commit.version {
+            return (done, self.judge_late(&commit, head, batch));
         }
         if !batch.reserve(sealed.len()) {
             return (done, Err(AppendError::Full));
         }
         self.position += 1;
-        let head = Head { version: expected + 1, id: Some(id), position: self.position };
+        commit.position = self.position;
+        let head = Head::of(&commit);
         batch.writes.insert(&keys::commit(head.position), &*sealed);
-        batch.writes.insert(keys::version(&entity, head.version), &head.position.to_be_bytes());
-        batch.written.push((entity.clone(), head));
-        self.heads.put(entity, head);
+        batch.writes.insert(keys::version(&commit.entity, head.version), &head.position.to_be_bytes());
+        self.heads.put(commit.entity.clone(), head);
+        batch.written.push((commit, sealed.len()));
         (done, Ok(Appended { version: head.version, position: head.position, replayed: false }))
     }
 
     /// The entity has moved on: a repeat is answered as before, everybody else has lost.
-    fn judge_late(
-        &self,
-        entity: &EntityId,
-        expected: Version,
-        id: CommandId,
-        newest: Head,
-        batch: &Batch,
-    ) -> Result<Appended, AppendError> {
-        let named = |head: &Head| head.version == expected.saturating_add(1);
-        let occupant = if newest.version < expected {
+    fn judge_late(&self, late: &Commit, newest: Head, batch: &Batch) -> Result<Appended, AppendError> {
+        let named = |version: Version| version == late.version;
+        let occupant = if newest.version < late.version {
             None
-        } else if named(&newest) {
+        } else if named(newest.version) {
             Some(newest)
-        } else if let Some((_, head)) = batch.written.iter().find(|(of, head)| of == entity && named(head)) {
-            Some(*head)
+        } else if let Some((commit, _)) =
+            batch.written.iter().find(|(commit, _)| commit.entity == late.entity && named(commit.version))
+        {
+            Some(Head::of(commit))
         } else {
-            self.stored_head(&keys::version(entity, expected + 1))
+            self.stored_head(&keys::version(&late.entity, late.version))
         };
         match occupant {
-            Some(head) if head.id == Some(id) => Ok(Appended { version: head.version, position: head.position, replayed: true }),
+            Some(head) if head.id == Some(late.id()) => {
+                Ok(Appended { version: head.version, position: head.position, replayed: true })
+            }
             _ => Err(AppendError::Conflict { actual: newest.version }),
         }
     }
@@ -223,86 +235,56 @@ impl Committer {
         let sealed = self.db.get(keys::commit(position)).unwrap_or_else(unreadable);
         let commit =
             stored::commit(position, &sealed).unwrap_or_else(|error| die("a stored commit cannot be read", &error.to_string()));
-        Some(Head { version: commit.version, id: Some(commit.id()), position })
+        Some(Head::of(&commit))
     }
 
-    /// A small save joins the batch and is answered with it; a large one is begun, and answered later.
-    fn save(&mut self, snapshot: Snapshot, done: SaveDone, batch: &mut Batch) -> Option<(SaveDone, Result<(), JournalError>)> {
+    /// Begins a save, if there is room for it; its answer, where there is none.
+    fn save(&mut self, snapshot: Snapshot, done: SaveDone, batch: &mut Batch) -> Option<Answer> {
         let bytes = snapshot.pieces.iter().map(|piece| piece.key.len() + piece.value.as_ref().map_or(0, Bytes::len)).sum::<usize>();
         if !batch.reserve(bytes) {
-            return Some((done, Err(JournalError::Unavailable(AppendError::Full.to_string()))));
+            return Some(Answer::Save(done, Err(JournalError::Unavailable(AppendError::Full.to_string()))));
         }
-        let small = bytes <= STEP_BYTES_MAX && snapshot.pieces.len() <= STEP_KEYS_MAX;
-        // Saves of one name are saved in the order in which they came.
-        if !small || self.saving.iter().any(|saving| saving.name == snapshot.name) {
-            self.saving.push_back(Saving::new(snapshot, done));
-            return None;
-        }
-        match self.save_at_once(&snapshot, batch) {
-            Ok(true) => Some((done, Ok(()))),
-            Ok(false) => {
-                self.saving.push_back(Saving::new(snapshot, done));
-                None
-            }
-            Err(error) => Some((done, Err(error))),
-        }
+        self.saving.push_back(Saving::new(snapshot, done));
+        None
     }
 
-    /// False where it cannot be done in one batch: an earlier one is not finished, or there is too much to replace.
-    fn save_at_once(&self, snapshot: &Snapshot, batch: &mut Batch) -> Result<bool, JournalError> {
-        let head_key = keys::snapshot_head(&snapshot.name);
-        let head = stored::snapshot_head(&self.db, &head_key)?;
-        if head.is_some_and(|head| head.staged != Staged::No) {
-            return Ok(false);
-        }
-        if snapshot.replace {
-            let doomed = self.db.scan_prefix(keys::pieces(&snapshot.name)).keys().take(STEP_KEYS_MAX + 1);
-            let doomed = doomed.collect::<Result<Vec<_>, _>>().map_err(stored::unavailable)?;
-            if doomed.len() > STEP_KEYS_MAX {
-                return Ok(false);
-            }
-            doomed.into_iter().for_each(|key| batch.writes.remove(key));
-        }
-        for piece in &snapshot.pieces {
-            let key = keys::piece(&snapshot.name, &piece.key);
-            match &piece.value {
-                Some(value) => batch.writes.insert(key, &**value),
-                None => batch.writes.remove(key),
-            }
-        }
-        let head = SnapshotHead { at: snapshot.at, saves: head.map_or(0, |head| head.saves) + 1, staged: Staged::No };
-        batch.writes.insert(head_key, head.bytes());
-        batch.saved.push(snapshot.name.clone());
-        Ok(true)
+    /// The save to work on: the first that is not decided; while one of its name is, that one comes first.
+    fn next_save(&self) -> Option<usize> {
+        let first = self.saving.iter().position(|saving| !saving.is_decided());
+        let Some(first) = first else { return (!self.saving.is_empty()).then_some(0) };
+        let of_its_name = |saving: &Saving| saving.name == self.saving[first].name;
+        self.saving.iter().position(of_its_name)
     }
 
-    /// One step of the large save that is under way; its answer, where this step decides it.
-    fn save_on(&mut self, batch: &mut Batch) -> Option<Answer> {
-        let saving = self.saving.front_mut()?;
-        if batch.saved.contains(&saving.name) {
-            return None;
+    /// The next steps of the saves that are under way, as far as they fit into this batch; the answers of those that are decided by it.
+    fn save_on(&mut self, batch: &mut Batch, answers: &mut Vec<Answer>) {
+        let mut room = STEP_BYTES;
+        while room > 0
+            && let Some(place) = self.next_save()
+        {
+            let saving = &mut self.saving[place];
+            if batch.saved.contains(&saving.name) {
+                return;
+            }
+            batch.stepped = true;
+            let step = match batch.free_bytes {
+                // Given up when the disk fills before it is decided; what is decided need not be merged.
+                0 if saving.is_decided() => Ok(Step::Over),
+                0 => Err(JournalError::Unavailable(AppendError::Full.to_string())),
+                _ => saving.step(&self.db, &mut batch.writes, &mut room),
+            };
+            match &step {
+                Ok(Step::Going) => continue,
+                Ok(Step::Decided) => batch.saved.push(saving.name.clone()),
+                Ok(Step::Over) => {}
+                Err(error) => tracing::warn!(snapshot = saving.name, %error, "a snapshot is not saved, or not merged"),
+            }
+            let over = !matches!(step, Ok(Step::Decided)) || saving.is_over();
+            answers.extend(saving.done.take().map(|done| Answer::Save(done, step.map(|_| ()))));
+            if over {
+                self.saving.remove(place);
+            }
         }
-        // Given up when the disk fills before it is decided; once decided it is finished, the reserve is there for that.
-        let step = if batch.free_bytes == 0 && !saving.is_decided() {
-            Err(JournalError::Unavailable(AppendError::Full.to_string()))
-        } else {
-            saving.step(&self.db, &mut batch.writes)
-        };
-        batch.stepped = true;
-        let answer = match step {
-            Ok(Step::Going) => return None,
-            Ok(Step::Decided) => Ok(()),
-            Ok(Step::Over) => {
-                self.saving.pop_front();
-                return None;
-            }
-            Err(error) => {
-                let answer = saving.done.take().map(|done| Answer::Save(done, Err(error)));
-                self.saving.pop_front();
-                return answer;
-            }
-        };
-        saving.done.take().map(|done| Answer::Save(done, answer))
     }
 
     fn make_durable(&self, batch: sled::Batch) {
@@ -347,11 +329,6 @@ impl Committer {
 }
 
 impl Batch {
-    /// A snapshot that is saved twice is saved in two batches: the second save must see what the first one left.
-    fn takes(&self, request: &Request) -> bool {
-        !matches!(request, Request::Save { snapshot, .. } if self.saved.contains(&snapshot.name))
-    }
-
     /// Room for this many bytes, if the disk has it.
     fn reserve(&mut self, bytes: usize) -> bool {
         let fits = self.free_bytes > WRITE_AMPLIFICATION * (self.bytes + bytes) as u64;
@@ -361,7 +338,7 @@ impl Batch {
     }
 
     fn is_empty(&self) -> bool {
-        self.written.is_empty() && self.saved.is_empty() && !self.stepped
+        self.written.is_empty() && !self.stepped
     }
 }
 

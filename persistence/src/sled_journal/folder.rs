@@ -14,7 +14,7 @@ use std::{
 use crate::OpenJournalError;
 
 /// The format that this version reads and writes.
-pub(super) const FORMAT: u32 = 1;
+pub(super) const FORMAT: u32 = 2;
 const FIRST_LINE: &str = "trunkline journal";
 const FORMAT_FILE: &str = "format";
 const LOCK_FILE: &str = "lock";
@@ -170,9 +170,9 @@ mod tests {
     #[test]
     fn a_folder_of_another_version_or_of_a_stranger_is_left_alone() {
         let home = tempfile::tempdir().expect("a folder");
-        fs::write(home.path().join("format"), "trunkline journal\nformat 2\n").expect("written");
+        fs::write(home.path().join("format"), "trunkline journal\nformat 1\n").expect("written");
         fs::write(home.path().join("db"), "theirs").expect("written");
-        assert!(refusal(home.path()).contains("has format 2, and this version reads format 1"), "{}", refusal(home.path()));
+        assert!(refusal(home.path()).contains("has format 1, and this version reads format 2"), "{}", refusal(home.path()));
         fs::write(home.path().join("format"), "something else").expect("written");
         assert!(refusal(home.path()).contains("format unknown"), "{}", refusal(home.path()));
         fs::remove_file(home.path().join("format")).expect("removed");

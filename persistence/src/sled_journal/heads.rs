@@ -4,7 +4,7 @@
 
 use std::collections::HashMap;
 
-use trunkline_protocol::{CommandId, EntityId, Position, Version};
+use trunkline_protocol::{CommandId, Commit, EntityId, Position, Version};
 
 /// Entities in one generation; at about 150 bytes each, both together stay below 10 MiB.
 const GENERATION_ENTITIES_MAX: usize = 32 * 1024;
@@ -15,6 +15,12 @@ pub(super) struct Head {
     pub(super) version: Version,
     pub(super) id: Option<CommandId>,
     pub(super) position: Position,
+}
+
+impl Head {
+    pub(super) fn of(commit: &Commit) -> Self {
+        Self { version: commit.version, id: Some(commit.id()), position: commit.position }
+    }
 }
 
 #[derive(Default)]

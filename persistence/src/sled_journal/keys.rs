@@ -5,8 +5,7 @@
 //! | `g` position | the sealed commit (its position is that of the key: it is sealed before the committer gives it one) |
 //! | `e` length entity version | the position of that commit |
 //! | `s` length name `0` | a snapshot's head |
-//! | `s` length name `1` key | one piece of it |
-//! | `t` length name `1` key | a piece of a large save that is on its way |
+//! | `s` length name `1` layer chunk | some pieces of one of its layers |
 //! | `m` name | what the journal knows of itself |
 //!
 //! Numbers are big-endian, so that keys sort as numbers do; lengths are 16 bits wide, so that no name is the beginning of another.
@@ -48,24 +47,12 @@ pub(super) fn snapshot_head(name: &str) -> Vec<u8> {
     key
 }
 
-/// The beginning of the keys of all pieces of a snapshot.
-pub(super) fn pieces(name: &str) -> Vec<u8> {
+/// A chunk of one layer of a snapshot.
+pub(super) fn chunk(name: &str, layer: u64, chunk: u32) -> Vec<u8> {
     let mut key = named(b's', name);
     key.push(1);
-    key
-}
-
-pub(super) fn piece(name: &str, piece: &[u8]) -> Vec<u8> {
-    let mut key = pieces(name);
-    key.extend(piece);
-    key
-}
-
-/// Where a piece waits until the save that it is of was decided; with an empty key, the beginning of all these.
-pub(super) fn staged(name: &str, piece: &[u8]) -> Vec<u8> {
-    let mut key = named(b't', name);
-    key.push(1);
-    key.extend(piece);
+    key.extend(layer.to_be_bytes());
+    key.extend(chunk.to_be_bytes());
     key
 }
 
@@ -76,7 +63,7 @@ pub(super) fn number(bytes: &[u8]) -> Option<u64> {
 
 fn named(sort: u8, name: &str) -> Vec<u8> {
     let length = u16::try_from(name.len()).expect("names are measured before they come here");
-    let mut key = Vec::with_capacity(3 + name.len() + 9);
+    let mut key = Vec::with_capacity(3 + name.len() + 13);
     key.push(sort);
     key.extend(length.to_be_bytes());
     key.extend(name.as_bytes());
@@ -97,7 +84,9 @@ mod tests {
             prop_assert_eq!(x.cmp(&y), commit(x).cmp(&commit(y)));
             prop_assert_eq!(number(&version(&one, x)), Some(x));
             prop_assert_eq!(versions_after(&one, 0).contains(&version(&two, y)), a == b && y > 0);
-            prop_assert_eq!(piece(&a, b"k").starts_with(&pieces(&b)), a == b);
+            let (from, upto) = (chunk(&b, 0, 0), chunk(&b, u64::MAX, u32::MAX));
+            prop_assert_eq!((from..=upto).contains(&chunk(&a, x, y as u32)), a == b);
+            prop_assert_eq!((x, 1).cmp(&(y, 0)), chunk(&a, x, 1).cmp(&chunk(&a, y, 0)));
         }
     }
 }

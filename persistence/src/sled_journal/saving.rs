@@ -1,145 +1,197 @@
-//! A save that is too large for one batch, in steps small enough that commits need not wait for it.
+//! A save on its way, in steps small enough that commits need not wait for it.
 //!
-//! A batch costs sled memory that it gives back only when the batch is over (10 KiB a key), so a hundred thousand pieces must not be
-//! one. They are staged in many small batches, where nobody sees them; one small batch decides; then they are spread to their places
-//! in many small batches again. Who loads meanwhile reads the staged pieces over the others. A process that dies before the decision
-//! has saved nothing, one that dies after it has saved everything: the next save of that name finishes the spreading first.
+//! Its pieces are written as a new layer, chunk by chunk, where nobody sees them; the head that lists the layer decides. Then layers that
+//! have become alike in size are merged, the same way, so that there are few of them and each piece is written again only seldom. A
+//! process that dies before a decision has changed nothing, one that dies after it everything; what it leaves behind is cleared by the
+//! next save.
 
-use std::{iter::Peekable, vec};
+use std::{mem, vec};
 
+use bytes::Bytes;
 use tokio::sync::oneshot;
 
 use super::{
     keys,
-    stored::{self, SnapshotHead, Staged},
+    layers::{Head, Layer, Merged, Packing, Reading},
+    stored::unavailable,
 };
 use crate::{JournalError, Piece, Snapshot};
 
-/// Keys that one batch may touch.
-pub(super) const STEP_KEYS_MAX: usize = 512;
-/// Bytes that one batch may hold for a save.
-pub(super) const STEP_BYTES_MAX: usize = 1024 * 1024;
+/// Bytes that saves may add to one batch: little beside what the barrier behind it costs.
+pub(super) const STEP_BYTES: usize = 64 * 1024;
+/// What any step is taken for at least.
+const STEP_BYTES_MIN: usize = 1024;
+/// Keys that one step removes.
+const STEP_KEYS: usize = 64;
 
 pub(super) struct Saving {
     pub(super) name: String,
     at: u64,
     replace: bool,
-    pieces: Peekable<vec::IntoIter<Piece>>,
+    /// What is stored, as of the last step.
+    head: Head,
     phase: Phase,
     /// Whom to tell; nobody once told.
     pub(super) done: Option<oneshot::Sender<Result<(), JournalError>>>,
 }
 
-#[derive(Clone, Copy, PartialEq, Eq)]
 enum Phase {
-    /// An earlier save was decided and not wholly spread.
-    Settle,
-    /// An earlier save was staged and never decided.
+    /// The pieces become a layer.
+    Write(vec::IntoIter<Piece>, Option<Packing>),
+    /// Two layers, the first of them at this place, become one.
+    Merge(usize, Box<Merged>, Packing),
+    /// Merge, if anything is to be merged.
+    Look,
+    /// What no head lists goes.
     Clear,
-    Stage,
-    Spread,
+    Over,
 }
 
 /// What a step came to.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Step {
     Going,
-    /// From the next barrier on it is saved.
+    /// From the next barrier on it is so. Nothing more of this name goes into the same batch: it would not see this.
     Decided,
     Over,
 }
 
 impl Saving {
     pub(super) fn new(snapshot: Snapshot, done: oneshot::Sender<Result<(), JournalError>>) -> Self {
-        let Snapshot { name, at, replace, pieces } = snapshot;
-        Self { name, at, replace, pieces: pieces.into_iter().peekable(), phase: Phase::Settle, done: Some(done) }
+        let Snapshot { name, at, replace, mut pieces } = snapshot;
+        // Stable: of two pieces under one key the later one counts.
+        pieces.sort_by(|one, other| one.key.cmp(&other.key));
+        pieces.reverse();
+        pieces.dedup_by(|earlier, later| earlier.key == later.key);
+        pieces.reverse();
+        let phase = Phase::Write(pieces.into_iter(), None);
+        Self { name, at, replace, head: Head::default(), phase, done: Some(done) }
     }
 
     pub(super) fn is_decided(&self) -> bool {
-        self.phase == Phase::Spread
+        !matches!(self.phase, Phase::Write(..))
     }
 
-    /// Adds the next step to a batch.
-    pub(super) fn step(&mut self, db: &sled::Db, writes: &mut sled::Batch) -> Result<Step, JournalError> {
-        let head_key = keys::snapshot_head(&self.name);
-        let head = stored::snapshot_head(db, &head_key)?;
-        match self.phase {
-            Phase::Settle => {
-                if self.spread(db, head, writes)? {
-                    self.phase = Phase::Clear;
-                }
-            }
-            Phase::Clear => {
-                if remove_some(db, &keys::staged(&self.name, b""), writes)? {
-                    self.phase = Phase::Stage;
-                }
-            }
-            Phase::Stage => {
-                let (mut count, mut bytes) = (0, 0);
-                while let Some(piece) = self.pieces.next_if(|_| count < STEP_KEYS_MAX && bytes < STEP_BYTES_MAX) {
-                    count += 1;
-                    bytes += piece.key.len() + piece.value.as_ref().map_or(0, bytes::Bytes::len);
-                    writes.insert(keys::staged(&self.name, &piece.key), stored::staged(piece.value.as_deref()));
-                }
-                if self.pieces.peek().is_none() {
-                    let staged = if self.replace { Staged::Instead } else { Staged::Over };
-                    let head = SnapshotHead { at: self.at, saves: head.map_or(0, |head| head.saves) + 1, staged };
-                    writes.insert(head_key, head.bytes());
-                    self.phase = Phase::Spread;
-                    return Ok(Step::Decided);
-                }
-            }
-            Phase::Spread => {
-                if self.spread(db, head, writes)? {
-                    return Ok(Step::Over);
-                }
-            }
+    pub(super) fn is_over(&self) -> bool {
+        matches!(self.phase, Phase::Over)
+    }
+
+    /// Adds the next step to a batch, and takes its bytes off what may be added.
+    pub(super) fn step(&mut self, db: &sled::Db, writes: &mut sled::Batch, room: &mut usize) -> Result<Step, JournalError> {
+        *room = room.saturating_sub(STEP_BYTES_MIN);
+        match mem::replace(&mut self.phase, Phase::Over) {
+            Phase::Write(pieces, packing) => self.write(db, pieces, packing, writes, room),
+            Phase::Look => self.look(db),
+            Phase::Merge(place, merged, packing) => self.merge(place, merged, packing, writes, room),
+            Phase::Clear => self.clear(db, writes),
+            Phase::Over => Ok(Step::Over),
         }
+    }
+
+    fn write(
+        &mut self,
+        db: &sled::Db,
+        mut pieces: vec::IntoIter<Piece>,
+        packing: Option<Packing>,
+        writes: &mut sled::Batch,
+        room: &mut usize,
+    ) -> Result<Step, JournalError> {
+        let mut packing = match packing {
+            Some(packing) => packing,
+            None => {
+                // Not before: an earlier save of this name has just ended.
+                self.head = Head::read(db, &self.name)?.unwrap_or_default();
+                Packing::new(self.head.next)
+            }
+        };
+        while *room > 0 {
+            let Some(piece) = pieces.next() else {
+                let layer = packing.finish(&self.name, writes);
+                let replaced = if self.replace { mem::take(&mut self.head.layers) } else { Vec::new() };
+                self.head.layers.extend((layer.chunks > 0).then_some(layer));
+                self.head.at = self.at;
+                self.decide(writes);
+                // As a rule what an entity's snapshot replaces is one chunk: it goes at once.
+                let few = replaced.iter().map(|layer| layer.chunks as usize).sum::<usize>() <= STEP_KEYS;
+                if few {
+                    replaced.iter().flat_map(Layer::keys(&self.name)).for_each(|key| writes.remove(key));
+                }
+                self.phase = if few && self.head.alike().is_none() { Phase::Over } else { Phase::Look };
+                return Ok(Step::Decided);
+            };
+            take_off(room, &piece);
+            packing.add(&self.name, &piece, writes);
+        }
+        self.phase = Phase::Write(pieces, Some(packing));
         Ok(Step::Going)
     }
 
-    /// Brings some staged pieces to their places; true where there are no more.
-    fn spread(&self, db: &sled::Db, head: Option<SnapshotHead>, writes: &mut sled::Batch) -> Result<bool, JournalError> {
-        let Some(head) = head else { return Ok(true) };
-        let next = match head.staged {
-            Staged::No => return Ok(true),
-            // What they stand instead of goes first; until then nobody reads it.
-            Staged::Instead => remove_some(db, &keys::pieces(&self.name), writes)?.then_some(Staged::Over),
-            Staged::Over => self.spread_some(db, writes)?.then_some(Staged::No),
+    fn look(&mut self, db: &sled::Db) -> Result<Step, JournalError> {
+        let layers = &self.head.layers;
+        self.phase = match self.head.alike() {
+            None => Phase::Clear,
+            Some(place) => {
+                let reading = |layer: Layer| Reading::new(db, &self.name, layer);
+                let merged = Merged::new(reading(layers[place]), reading(layers[place + 1]))?;
+                Phase::Merge(place, Box::new(merged), Packing::new(self.head.next))
+            }
         };
-        if let Some(staged) = next {
-            writes.insert(keys::snapshot_head(&self.name), SnapshotHead { staged, saves: head.saves + 1, ..head }.bytes());
-        }
-        Ok(false)
+        Ok(Step::Going)
     }
 
-    fn spread_some(&self, db: &sled::Db, writes: &mut sled::Batch) -> Result<bool, JournalError> {
-        let prefix = keys::staged(&self.name, b"");
-        let (mut count, mut bytes) = (0, 0);
-        for entry in db.scan_prefix(&prefix) {
-            if count >= STEP_KEYS_MAX || bytes >= STEP_BYTES_MAX {
-                return Ok(false);
+    fn merge(
+        &mut self,
+        place: usize,
+        mut merged: Box<Merged>,
+        mut packing: Packing,
+        writes: &mut sled::Batch,
+        room: &mut usize,
+    ) -> Result<Step, JournalError> {
+        while *room > 0 {
+            let Some(piece) = merged.piece()? else {
+                let layer = packing.finish(&self.name, writes);
+                self.head.layers.splice(place..place + 2, (layer.chunks > 0).then_some(layer));
+                self.decide(writes);
+                self.phase = Phase::Look;
+                return Ok(Step::Decided);
+            };
+            take_off(room, &piece);
+            // Below the eldest there is nothing that a removal could hide.
+            if place > 0 || piece.value.is_some() {
+                packing.add(&self.name, &piece, writes);
             }
-            let (key, value) = entry.map_err(stored::unavailable)?;
-            count += 1;
-            bytes += key.len() + value.len();
-            let place = keys::piece(&self.name, &key[prefix.len()..]);
-            match stored::unstaged(&value) {
-                Some(value) => writes.insert(place, value),
-                None => writes.remove(place),
-            }
-            writes.remove(key);
         }
-        Ok(true)
+        self.phase = Phase::Merge(place, merged, packing);
+        Ok(Step::Going)
+    }
+
+    fn decide(&mut self, writes: &mut sled::Batch) {
+        self.head.next += 1;
+        writes.insert(keys::snapshot_head(&self.name), self.head.bytes());
+    }
+
+    fn clear(&mut self, db: &sled::Db, writes: &mut sled::Batch) -> Result<Step, JournalError> {
+        let mut live = self.head.layers.clone();
+        live.sort_by_key(|layer| layer.number);
+        let chunk = |number, chunk| keys::chunk(&self.name, number, chunk);
+        let mut from = chunk(0, 0);
+        let mut removed = 0;
+        for layer in live.iter().map(Some).chain([None]) {
+            let upto = layer.map_or(chunk(u64::MAX, u32::MAX), |layer| chunk(layer.number, 0));
+            for key in db.range(from..upto).keys().take(STEP_KEYS - removed) {
+                writes.remove(key.map_err(unavailable)?);
+                removed += 1;
+            }
+            from = layer.map_or_else(Vec::new, |layer| chunk(layer.number, layer.chunks));
+        }
+        if removed < STEP_KEYS {
+            return Ok(Step::Over);
+        }
+        self.phase = Phase::Clear;
+        Ok(Step::Going)
     }
 }
 
-/// Removes some keys that begin like this; true where there are no more.
-fn remove_some(db: &sled::Db, prefix: &[u8], writes: &mut sled::Batch) -> Result<bool, JournalError> {
-    let mut count = 0;
-    for key in db.scan_prefix(prefix).keys().take(STEP_KEYS_MAX) {
-        writes.remove(key.map_err(stored::unavailable)?);
-        count += 1;
-    }
-    Ok(count < STEP_KEYS_MAX)
+fn take_off(room: &mut usize, piece: &Piece) {
+    *room = room.saturating_sub(piece.key.len() + piece.value.as_ref().map_or(0, Bytes::len));
 }

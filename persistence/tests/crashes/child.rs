@@ -112,14 +112,15 @@ async fn write(journal: Arc<SledJournal>, writer: u64, store: std::path::PathBuf
     }
 }
 
-/// Saves whole generations, a large one and a small one in turn.
+/// Saves whole generations, a large one and a small one in turn; most by removing what is gone, some by replacing everything.
 async fn save(journal: Arc<SledJournal>) {
     let mut at = journal.load("relay").await.expect("readable").map_or(0, |loaded| loaded.at);
     loop {
         at += 1;
-        let pieces =
-            (0..PIECES[(at % 2) as usize]).map(|n| Piece { key: n.to_be_bytes().into(), value: Some(at.to_string().into()) });
-        if journal.save(Snapshot { name: "relay".into(), at, replace: true, pieces: pieces.collect() }).await.is_ok() {
+        let count = PIECES[(at % 2) as usize];
+        let piece = |n: u64| Piece { key: n.to_be_bytes().into(), value: (n < count).then(|| at.to_string().into()) };
+        let pieces = (0..PIECES[0]).map(piece).collect();
+        if journal.save(Snapshot { name: "relay".into(), at, replace: at % 5 == 0, pieces }).await.is_ok() {
             tell(&format!("save {at}"));
         } else {
             at -= 1;

@@ -1,40 +1,34 @@
 //! The actor of one awake entity: takes in what waits, decides it all in place, appends one commit, answers when that is durable.
 //!
-//! The hub posts wishes; the alarm keeper rings; only this file appends. State is never shown to anybody before its facts are durable:
-//! when an append fails, the state is thrown away and built again from the journal.
+//! The hub posts wishes; the alarm keeper rings; only the files beside this one append. State is never shown to anybody before its facts
+//! are durable: when an append fails, the state is thrown away and built again from the journal.
+//!
+//! # Layout
+//! - here: what the actor is told, how it wakes and leaves
+//! - `draft`: what a batch of commands comes to; `append`: how that is written; `settle`: who is answered what
 
 use std::{
     collections::VecDeque,
     marker::PhantomData,
     panic::{AssertUnwindSafe, catch_unwind},
     sync::Arc,
-    time::{Duration, Instant},
 };
 
-use bytes::Bytes;
 use ractor::{Actor, ActorProcessingErr, ActorRef};
-use trunkline_persistence::AppendError;
 use trunkline_protocol::{
-    CommandId, EntityId, NewCommit, Notice, Position, Principal, Refusal, RefusalKind, Timestamp, Turn, Version, codec,
-    limits::{COMMIT_TURNS_MAX, CONFLICT_RETRIES_MAX, ENTITY_IDLE, RECORD_BYTES_MAX},
+    CommandId, EntityId, Principal, Timestamp,
+    limits::{COMMIT_TURNS_MAX, CONFLICT_RETRIES_MAX, ENTITY_IDLE},
 };
 
-use super::memory::Memory;
+use super::{append::Appending, memory::Memory};
 use crate::{
-    Asking, Decision, Entity, Outcome, Written,
+    Asking, Entity,
     engine::{
         AskError,
-        alarms::AlarmSet,
         house::House,
         mailbox::{Gate, Mailbox, Message, Resident, Wish},
     },
 };
-
-/// What a commit may hold of facts: a record less the words that the journal writes around them.
-const COMMIT_BYTES_MAX: usize = RECORD_BYTES_MAX - 1024;
-/// What a turn and a fact cost beside the facts' own bytes.
-const TURN_BYTES: usize = 64;
-const FACT_BYTES: usize = 4;
 
 /// Starts the actor of `id` under `supervisor`. Call on the house runtime.
 pub(crate) fn start<E: Entity>(
@@ -50,6 +44,7 @@ pub(crate) fn start<E: Entity>(
         waiting: VecDeque::new(),
         turn_is_due: false,
         rung_for: None,
+        untouched: true,
         memory: None,
     };
     // Instantly: it is in the directory before its history has been read, so all who ask at once meet one actor.
@@ -62,16 +57,18 @@ pub(crate) fn start<E: Entity>(
 struct EntityActor<E>(PhantomData<fn() -> E>);
 
 /// What the actor has before it.
-struct Desk<E: Entity> {
-    house: Arc<House>,
-    id: EntityId,
+pub(super) struct Desk<E: Entity> {
+    pub(super) house: Arc<House>,
+    pub(super) id: EntityId,
     gate: Arc<Gate>,
-    waiting: VecDeque<Box<Wish<E>>>,
+    pub(super) waiting: VecDeque<Box<Wish<E>>>,
     turn_is_due: bool,
     /// The alarm that was rung last, until it changes.
     rung_for: Option<Timestamp>,
+    /// Nothing has been decided since the actor was started.
+    untouched: bool,
     /// `None`: asleep still, or thrown away after a failed append.
-    memory: Option<Memory<E>>,
+    pub(super) memory: Option<Memory<E>>,
 }
 
 impl<E: Entity> Actor for EntityActor<E> {
@@ -118,37 +115,6 @@ impl<E: Entity> Actor for EntityActor<E> {
     }
 }
 
-/// What a command came to, before it is durable.
-enum Came<E: Entity> {
-    /// Answered before, at this version.
-    Before(Version),
-    /// The same command stands earlier in this very batch.
-    Twin(usize),
-    Refused(Refusal),
-    Facts(Vec<E::Fact>),
-    /// Nobody waits for it any longer, and it was not decided.
-    Abandoned,
-}
-
-/// A batch that is decided and applied, and not yet written.
-struct Draft<E: Entity> {
-    came: Vec<Came<E>>,
-    turns: Vec<Turn>,
-    notices: Vec<Notice>,
-    at: Timestamp,
-    /// What the journal will know of the alarm, if this changes it.
-    booked: Option<Option<Timestamp>>,
-}
-
-/// What became of an append.
-enum Appending {
-    Durable(Position),
-    /// Somebody else wrote: decide again.
-    Conflict,
-    /// Nothing was written; everybody is told why.
-    Not(AskError),
-}
-
 impl<E: Entity> Desk<E> {
     fn take_in_the_rest(&mut self, me: &ActorRef<Message<E>>) -> Result<(), ActorProcessingErr> {
         if !self.turn_is_due {
@@ -162,13 +128,21 @@ impl<E: Entity> Desk<E> {
     async fn work(&mut self, me: &ActorRef<Message<E>>) -> Result<(), ActorProcessingErr> {
         let mut conflicts = 0;
         while !self.waiting.is_empty() {
-            if self.memory.is_none() && !Box::pin(self.wake()).await {
+            let begins = std::mem::take(&mut self.untouched) && self.waiting.iter().all(|wish| E::begins(&wish.command));
+            if self.memory.is_none() && begins {
+                self.memory = Some(Memory::presumed_new());
+            } else if self.memory.is_none() && !Box::pin(self.wake()).await {
                 break;
             }
             let draft = match catch_unwind(AssertUnwindSafe(|| self.draft())) {
                 Ok(draft) => draft,
                 Err(panic) => return Err(self.crash(me, panic.as_ref())),
             };
+            if self.memory.as_ref().is_some_and(|memory| memory.presumed) && !draft.only_writes() {
+                // Whoever is to be told no, or something old, is told so by the history itself.
+                self.memory = None;
+                continue;
+            }
             if draft.turns.is_empty() {
                 self.settle(draft, None).await;
                 continue;
@@ -215,197 +189,6 @@ impl<E: Entity> Desk<E> {
         }
     }
 
-    /// Decides what waits, in order, and applies what comes of it. Pure but for the state.
-    fn draft(&mut self) -> Draft<E> {
-        let memory = self.memory.as_mut().expect("it is awake: work() woke it");
-        let (version, at) = (memory.version + 1, self.house.clock.now());
-        let mut draft = Draft { came: Vec::with_capacity(1), turns: Vec::with_capacity(1), notices: Vec::new(), at, booked: None };
-        let mut bytes = self.id.as_str().len();
-        for wish in self.waiting.iter().take(COMMIT_TURNS_MAX) {
-            if wish.abandoned() {
-                draft.came.push(Came::Abandoned);
-                continue;
-            }
-            let asking = &wish.asking;
-            if let Some(before) = memory.answered.find(asking.command) {
-                draft.came.push(Came::Before(before));
-                continue;
-            }
-            if draft.turns.iter().any(|turn| turn.command == asking.command) {
-                let mut before = self.waiting.iter().zip(&draft.came);
-                let twin =
-                    before.position(|(other, came)| other.asking.command == asking.command && matches!(came, Came::Facts(_)));
-                draft.came.push(Came::Twin(twin.expect("its turn came of a wish that stands before it")));
-                continue;
-            }
-            let Decision { facts, notices } = match memory.entity.decide(&wish.command, asking) {
-                Ok(decision) => decision,
-                Err(refusal) => {
-                    draft.came.push(Came::Refused(refusal));
-                    continue;
-                }
-            };
-            if !facts.is_empty() {
-                let sealed: Vec<Bytes> = facts.iter().map(codec::seal).collect();
-                let size = TURN_BYTES + sealed.iter().map(|fact| fact.len() + FACT_BYTES).sum::<usize>();
-                if size > COMMIT_BYTES_MAX - self.id.as_str().len() {
-                    draft.came.push(Came::Refused(too_large()));
-                    continue;
-                }
-                if bytes + size > COMMIT_BYTES_MAX {
-                    // The rest goes into the next commit; this one is decided again then.
-                    break;
-                }
-                bytes += size;
-                let written = Written { version, at, command: asking.command };
-                facts.iter().for_each(|fact| memory.entity.apply(fact, &written));
-                draft.turns.push(Turn {
-                    command: asking.command,
-                    by: asking.by.user,
-                    connection: asking.connection,
-                    facts: sealed,
-                });
-            }
-            for notice in notices {
-                memory.entity.hear(&notice, at);
-                let said = codec::seal(&notice);
-                let (by, connection) = (asking.by.user, asking.connection);
-                draft.notices.push(Notice { entity: self.id.clone(), at, by, connection, said });
-            }
-            draft.came.push(Came::Facts(facts));
-        }
-        if let Some(last) = draft.turns.last_mut() {
-            let alarm = memory.entity.alarm().map(|(at, _)| at);
-            // An alarm that only moved away need not be written: the entity is rung early once, and says so.
-            let missed = match (memory.booked, alarm) {
-                (Some(booked), Some(alarm)) => alarm < booked,
-                (booked, alarm) => booked != alarm,
-            };
-            if missed {
-                last.facts.push(codec::seal(&AlarmSet(alarm)));
-                draft.booked = Some(alarm);
-            }
-        }
-        draft
-    }
-
-    /// Appends the draft. An append whose outcome is unknown is looked for until it is known: nobody is answered before.
-    async fn write(&mut self, draft: &Draft<E>) -> Appending {
-        let expected = self.memory.as_ref().map_or(0, |memory| memory.version);
-        let commit = NewCommit { entity: self.id.clone(), expected, at: draft.at, turns: draft.turns.clone() };
-        let began = Instant::now();
-        match self.house.journal.append(commit).await {
-            Ok(appended) if !appended.replayed => {
-                self.house.appends.took(began.elapsed());
-                Appending::Durable(appended.position)
-            }
-            // Another actor wrote this first command before us (its retry reached another hub): what else that commit holds is not ours.
-            Ok(_) | Err(AppendError::Conflict { .. }) => Appending::Conflict,
-            Err(AppendError::Ambiguous(reason)) => Box::pin(self.find_out(draft, expected, &reason)).await,
-            Err(AppendError::Overloaded) => Appending::Not(AskError::Overloaded),
-            Err(AppendError::Full) => Appending::Not(AskError::Full),
-            Err(AppendError::TooLarge { bytes }) => {
-                tracing::error!(entity = %self.id, bytes, "the journal refused a commit for its size");
-                Appending::Not(AskError::Refused(too_large()))
-            }
-        }
-    }
-
-    /// Reads back, and writes the very same commit again, until it is known what became of it.
-    async fn find_out(&mut self, draft: &Draft<E>, expected: Version, reason: &str) -> Appending {
-        tracing::warn!(entity = %self.id, expected, reason, "the outcome of an append is unknown; looking for it");
-        let mut pause = Duration::from_millis(5);
-        loop {
-            if let Ok(commits) = self.house.journal.read(&self.id, expected).await {
-                match commits.first() {
-                    Some(commit) if same(&commit.turns, &draft.turns) => return Appending::Durable(commit.position),
-                    Some(_) => return Appending::Conflict,
-                    None => {}
-                }
-                let again = NewCommit { entity: self.id.clone(), expected, at: draft.at, turns: draft.turns.clone() };
-                match self.house.journal.append(again).await {
-                    Ok(appended) if !appended.replayed => return Appending::Durable(appended.position),
-                    // Settled meanwhile: the next look tells whose it was. `Full` and the like say nothing of the first attempt.
-                    _ => {}
-                }
-            }
-            if !self.house.is_open() && pause >= Duration::from_secs(1) {
-                // The hub closes and the journal does not answer. Nobody is told yes or no; the journal knows when it opens again.
-                return Appending::Not(AskError::Unavailable("the hub is closing".into()));
-            }
-            tokio::time::sleep(pause).await;
-            pause = (pause * 2).min(Duration::from_secs(1));
-        }
-    }
-
-    /// The draft is durable (or wrote nothing): remembers it, tells its notices, answers everybody in it.
-    async fn settle(&mut self, draft: Draft<E>, written_at: Option<Position>) {
-        let memory = self.memory.as_mut().expect("it is awake: the draft was decided on it");
-        if let Some(position) = written_at {
-            memory.version += 1;
-            memory.position = position;
-            for turn in &draft.turns {
-                memory.answered.push(turn.command, memory.version);
-            }
-            if let Some(booked) = draft.booked {
-                memory.booked = booked;
-            }
-        }
-        let (version, position) = (memory.version, memory.position);
-        self.note_alarm();
-        for notice in draft.notices {
-            self.house.tell(notice, position).await;
-        }
-        let mut answered: Vec<Option<Vec<E::Fact>>> = Vec::new();
-        let has_twins = draft.came.iter().any(|came| matches!(came, Came::Twin(_)));
-        for came in draft.came {
-            let wish = self.waiting.pop_front().expect("every outcome came of a wish");
-            let mut kept = None;
-            match came {
-                Came::Abandoned => {}
-                Came::Refused(refusal) => wish.answer(Err(refusal.into())),
-                Came::Before(at) => {
-                    let earlier = Box::pin(self.earlier(wish.asking.command, at)).await;
-                    wish.answer(earlier);
-                }
-                Came::Twin(place) => {
-                    let facts = answered.get(place).cloned().flatten().unwrap_or_default();
-                    wish.answer(Ok(Outcome { version, position, facts, replayed: true }));
-                }
-                Came::Facts(facts) => {
-                    if has_twins {
-                        kept = Some(facts.clone());
-                    }
-                    let position = if facts.is_empty() { 0 } else { position };
-                    wish.answer(Ok(Outcome { version, position, facts, replayed: false }));
-                }
-            }
-            if has_twins {
-                answered.push(kept);
-            }
-        }
-        if let (Some(_), Some(memory)) = (written_at, self.memory.as_mut()) {
-            memory.save_if_due(&*self.house.journal, &self.id, false).await;
-        }
-    }
-
-    /// The outcome of a command that was answered before, read back from the journal.
-    async fn earlier(&self, command: CommandId, at: Version) -> Result<Outcome<E>, AskError> {
-        let unavailable = |error: &dyn std::fmt::Display| AskError::Unavailable(error.to_string());
-        let commits = self.house.journal.read(&self.id, at - 1).await.map_err(|error| unavailable(&error))?;
-        let commit = commits.first().filter(|commit| commit.version == at).ok_or_else(|| unavailable(&"its history is gone"))?;
-        let turn = commit.turns.iter().find(|turn| turn.command == command).ok_or_else(|| unavailable(&"its turn is gone"))?;
-        let facts = turn.facts_of::<E::Fact>().collect::<Result<_, _>>().map_err(|error| unavailable(&error))?;
-        Ok(Outcome { version: at, position: commit.position, facts, replayed: true })
-    }
-
-    /// Turns the first `count` who wait away.
-    fn turn_away(&mut self, count: usize, error: &AskError) {
-        for wish in self.waiting.drain(..count) {
-            wish.answer(Err(error.clone()));
-        }
-    }
-
     /// The alarm is due: what the entity wants done then is asked like any other wish.
     async fn rung(&mut self) {
         if self.memory.is_none() && !Box::pin(self.wake()).await {
@@ -423,7 +206,7 @@ impl<E: Entity> Desk<E> {
     }
 
     /// Brings the book of alarms up to date. An alarm that stays as it was although it was answered is rung again a little later.
-    fn note_alarm(&mut self) {
+    pub(super) fn note_alarm(&mut self) {
         let Some(memory) = &self.memory else { return };
         let alarm = memory.entity.alarm().map(|(at, _)| at);
         if alarm.is_some() && alarm == self.rung_for {
@@ -461,15 +244,6 @@ impl<E: Entity> Desk<E> {
         self.house.crashed(&self.id, me.get_id(), &cause);
         format!("{} crashed: {cause}", self.id).into()
     }
-}
-
-/// Whether two commits hold the same commands.
-fn same(one: &[Turn], other: &[Turn]) -> bool {
-    one.len() == other.len() && one.iter().zip(other).all(|(one, other)| one.command == other.command)
-}
-
-fn too_large() -> Refusal {
-    Refusal::new(RefusalKind::Invalid, "TOO_LARGE", "This is more than can be written at once.")
 }
 
 /// What a panic said.

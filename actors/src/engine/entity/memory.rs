@@ -30,6 +30,8 @@ pub(crate) struct Memory<E> {
     pub(crate) answered: Answered,
     /// The alarm that the journal knows of.
     pub(crate) booked: Option<Timestamp>,
+    /// The history was not read: there is taken to be none until the journal has said so.
+    pub(crate) presumed: bool,
     /// The version of the last snapshot.
     saved: Version,
 }
@@ -86,17 +88,25 @@ pub(crate) enum LoadError {
 }
 
 impl<E: Entity> Memory<E> {
-    /// Builds the entity from its snapshot and the commits after it.
-    pub(crate) async fn load(journal: &dyn Journal, id: &EntityId) -> Result<Self, LoadError> {
-        let saved = journal.load(&snapshot_name(id)).await?.and_then(|loaded| Self::thaw(id, &loaded));
-        let mut memory = saved.unwrap_or_else(|| Self {
+    fn blank() -> Self {
+        Self {
             entity: E::default(),
             version: 0,
             position: 0,
             answered: Answered::default(),
             booked: None,
+            presumed: false,
             saved: 0,
-        });
+        }
+    }
+    /// An entity that is taken to have no history: what is decided on it may only be written, never answered, until that was durable.
+    pub(crate) fn presumed_new() -> Self {
+        Self { presumed: true, ..Self::blank() }
+    }
+    /// Builds the entity from its snapshot and the commits after it.
+    pub(crate) async fn load(journal: &dyn Journal, id: &EntityId) -> Result<Self, LoadError> {
+        let saved = journal.load(&snapshot_name(id)).await?.and_then(|loaded| Self::thaw(id, &loaded));
+        let mut memory = saved.unwrap_or_else(Self::blank);
         for commit in journal.read(id, memory.version).await? {
             memory.replay(&commit).map_err(|error| LoadError::Unreadable { version: commit.version, error })?;
         }
@@ -125,7 +135,7 @@ impl<E: Entity> Memory<E> {
                 let mut answered = Answered::default();
                 saved.answered.into_iter().for_each(|(command, version)| answered.push(CommandId(command), version));
                 let Saved { position, booked, entity, .. } = saved;
-                Some(Self { entity, version: loaded.at, position, answered, booked, saved: loaded.at })
+                Some(Self { entity, version: loaded.at, position, answered, booked, saved: loaded.at, presumed: false })
             }
             Err(error) => {
                 tracing::warn!(entity = %id, %error, "a snapshot cannot be read; the whole history is read instead");

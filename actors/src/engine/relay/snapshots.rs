@@ -9,7 +9,7 @@ use bytes::Bytes;
 use trunkline_persistence::{Journal, JournalError, Loaded, Piece, Snapshot};
 use trunkline_protocol::Position;
 
-use crate::Projection;
+use crate::{Projection, Unsealed};
 
 const NAME: &str = "relay";
 /// Sorts before every name.
@@ -88,18 +88,14 @@ impl Snapshots {
         self.parts.iter().flat_map(|part| format!("{}={};", part.name(), part.schema()).into_bytes()).collect()
     }
     /// What is to be written so that the snapshot is whole at `at`. Call between folds.
-    pub(crate) fn take(&mut self, at: Position) -> Snapshot {
-        let mut pieces = std::mem::take(&mut self.unsaved);
-        if self.replace {
-            pieces.insert(MARKER.to_vec(), Some(self.schemas().into()));
+    pub(crate) fn take(&mut self, at: Position) -> Taken {
+        Taken {
+            at,
+            replace: self.replace,
+            pieces: std::mem::take(&mut self.unsaved),
+            schemas: self.replace.then(|| self.schemas()),
+            parts: self.parts.iter().map(|part| (part.name(), part.changed_unsealed())).collect(),
         }
-        for part in &self.parts {
-            for Piece { key, value } in part.changed() {
-                pieces.insert([part.name().as_bytes(), &[0], &key].concat(), value);
-            }
-        }
-        let pieces = pieces.into_iter().map(|(key, value)| Piece { key, value }).collect();
-        Snapshot { name: NAME.into(), at, replace: self.replace, pieces }
     }
     /// The snapshot is stored.
     pub(crate) fn saved(&mut self) {
@@ -110,5 +106,28 @@ impl Snapshots {
         for Piece { key, value } in snapshot.pieces {
             self.unsaved.entry(key).or_insert(value);
         }
+    }
+}
+
+/// A snapshot that is taken and yet to be sealed, which takes long where much has changed.
+pub(crate) struct Taken {
+    at: Position,
+    replace: bool,
+    pieces: BTreeMap<Vec<u8>, Option<Bytes>>,
+    schemas: Option<Vec<u8>>,
+    parts: Vec<(&'static str, Unsealed)>,
+}
+
+impl Taken {
+    pub(crate) fn seal(self) -> Snapshot {
+        let Self { at, replace, mut pieces, schemas, parts } = self;
+        pieces.extend(schemas.map(|schemas| (MARKER.to_vec(), Some(schemas.into()))));
+        for (name, unsealed) in parts {
+            for Piece { key, value } in unsealed() {
+                pieces.insert([name.as_bytes(), &[0], &key].concat(), value);
+            }
+        }
+        let pieces = pieces.into_iter().map(|(key, value)| Piece { key, value }).collect();
+        Snapshot { name: NAME.into(), at, replace, pieces }
     }
 }
