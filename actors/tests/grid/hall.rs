@@ -55,7 +55,7 @@ impl Hall {
         let config = StreamsConfig { auto_archive: None, ..StreamsConfig::default() };
         streams::plan(&mut plan, config, Arc::new(NoOwners));
         system::plan(&mut plan);
-        let config = HubConfig { clock: Clock::starting_at(MOMENT) };
+        let config = HubConfig { clock: Clock::starting_at(MOMENT), ..HubConfig::default() };
         let hub = Hub::open(plan, journal.clone(), config).await.expect("the hub opens");
         let recorder = Arc::new(Recorder::default());
         hub.attach(recorder.clone());
