@@ -6,7 +6,7 @@ LISTEN  ?= 127.0.0.1:7070
 JOURNAL ?= sled:./data
 FEED    ?= $(firstword $(wildcard ../shared/data/livestreams.jsonl) examples/data/livestreams.jsonl)
 
-.PHONY: run demo dashboard screenshots test test-rust test-clients bench fuzz lint fmt
+.PHONY: run demo dashboard screenshots test test-rust test-clients bench bench-all fuzz lint fmt
 
 ## dashboard: the web pages, for the binary to hold; without Node the hub shows a plain page instead
 dashboard:
@@ -37,9 +37,13 @@ screenshots: dashboard
 	cd tests/clients && npm ci --no-audit --no-fund && \
 	TRUNKLINE_BIN=$(CURDIR)/target/$(PROFILE)/trunkline node screenshots.mjs ../../docs/images
 
-## bench: what the README quotes; results go under benches/runs/
+## bench: many clients against the hub, and against a bare loop of send(2) on the same sockets; some minutes
 bench:
-	cargo bench --workspace
+	cargo bench --profile $(PROFILE) --bench load
+
+## bench-all: every measurement whose result stands under benches/runs/; an hour
+bench-all:
+	cargo bench --profile $(PROFILE) --workspace
 
 ## fuzz: a minute for each parser of what comes from outside (needs cargo-fuzz; a stable toolchain will do)
 fuzz:

@@ -93,7 +93,7 @@ async fn says_why_a_server_does_not_let_it_in() {
     let house = House::open().await;
     let url = |path: &str| format!("http://{}{path}", house.running.addr);
     let said = async |url: String, arguments: &[&str]| {
-        let output = bench(&url, &[arguments, &["--connections", "3", "--timeout", "10"]].concat()).await;
+        let output = bench(&url, &[arguments, &["--connections", "3"]].concat()).await;
         assert_eq!(output.status.code(), Some(1));
         assert!(output.stdout.is_empty(), "nothing was measured");
         String::from_utf8(output.stderr).expect("text")
@@ -105,6 +105,11 @@ async fn says_why_a_server_does_not_let_it_in() {
     let unpublished = said(url(""), &[&BY_ACTION[..2], &["--publish", "http", "--publish-url", &url("/nowhere")]].concat()).await;
     assert!(unpublished.contains("nothing could be published") && unpublished.contains("404"), "{unpublished}");
     house.running.stop().await;
+    // Taken by the kernel, and never answered.
+    let silent = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let nothing =
+        said(format!("ws://{}", silent.local_addr().expect("an address")), &[&BY_ACTION[..], &["--timeout", "1"]].concat()).await;
+    assert!(nothing.contains("silent for too long while answering the upgrade"), "{nothing}");
     let nobody = said("http://127.0.0.1:1".to_owned(), &BY_ACTION).await;
     assert!(nobody.contains("cannot be reached"), "{nobody}");
 }

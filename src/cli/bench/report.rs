@@ -8,10 +8,10 @@ use std::{
 
 use serde_json::{Value, json};
 
-use super::{publisher::Published, run::own_usage};
+use super::publisher::Published;
 use crate::client::load::{
     Ledger, Tally,
-    process::{Usage, usage},
+    process::{Usage, own_cpu, usage},
     tally::{Lagging, Times},
 };
 
@@ -68,7 +68,7 @@ pub struct Cost {
     pid: Option<u32>,
     /// At the start, once all were connected, at the end.
     server: [Usage; 3],
-    own: [Usage; 3],
+    own: [Duration; 3],
     most_bytes: u64,
     sampled: Instant,
 }
@@ -77,7 +77,7 @@ impl Cost {
     /// Before anything is done.
     pub fn new(pid: Option<u32>) -> io::Result<Self> {
         let server = pid.map(usage).transpose()?.unwrap_or_default();
-        Ok(Self { pid, server: [server; 3], own: [own_usage(); 3], most_bytes: server.resident_bytes, sampled: Instant::now() })
+        Ok(Self { pid, server: [server; 3], own: [own_cpu(); 3], most_bytes: server.resident_bytes, sampled: Instant::now() })
     }
     /// Everybody is in.
     pub fn connected(&mut self) {
@@ -96,7 +96,7 @@ impl Cost {
     }
 
     fn note(&mut self, from: usize) {
-        let (server, own) = (self.server(), own_usage());
+        let (server, own) = (self.server(), own_cpu());
         self.server[from..].fill(server);
         self.own[from..].fill(own);
     }
@@ -108,20 +108,22 @@ impl Cost {
     }
     fn json(&self, subscribed: u64, delivered: u64) -> Value {
         let [start, connected, end] = self.server;
+        let cpu = self.server.map(|usage| usage.cpu);
         json!({
             "pid": self.pid, "processes": end.processes,
-            "connecting_cpu_seconds": spent(&self.server, 0).as_secs_f64(),
-            "us_per_connection": each_us(spent(&self.server, 0), subscribed),
-            "delivering_cpu_seconds": spent(&self.server, 1).as_secs_f64(),
-            "us_per_delivery": each_us(spent(&self.server, 1), delivered),
+            "connecting_cpu_seconds": spent(&cpu, 0).as_secs_f64(),
+            "us_per_connection": each_us(spent(&cpu, 0), subscribed),
+            "delivering_cpu_seconds": spent(&cpu, 1).as_secs_f64(),
+            "us_per_delivery": each_us(spent(&cpu, 1), delivered),
             "resident_bytes": {"start": start.resident_bytes, "connected": connected.resident_bytes, "end": end.resident_bytes, "most": self.most_bytes},
             "resident_bytes_per_connection": grown(start, connected) / subscribed.max(1) as f64,
         })
     }
 }
 
-fn spent(usages: &[Usage; 3], from: usize) -> Duration {
-    usages[from + 1].cpu.saturating_sub(usages[from].cpu)
+/// Of three instants, what passed between one and the next.
+fn spent(cpu: &[Duration; 3], from: usize) -> Duration {
+    cpu[from + 1].saturating_sub(cpu[from])
 }
 fn each_us(spent: Duration, count: u64) -> f64 {
     spent.as_secs_f64() * 1e6 / count.max(1) as f64
@@ -240,8 +242,8 @@ impl Report {
         let (tally, Cost { server, own, most_bytes, .. }) = (&self.tally, &self.cost);
         let mib = |bytes: u64| bytes as f64 / 1_048_576.0;
         if self.cost.pid.is_some() {
-            let [start, connected, end] = *server;
-            let (connecting, delivering) = (spent(server, 0), spent(server, 1));
+            let ([start, connected, end], cpu) = (*server, server.map(|usage| usage.cpu));
+            let (connecting, delivering) = (spent(&cpu, 0), spent(&cpu, 1));
             let (each, every) = (each_us(connecting, tally.subscribed), each_us(delivering, tally.delivered));
             let processes = end.processes;
             let (first, second) = (connecting.as_secs_f64(), delivering.as_secs_f64());

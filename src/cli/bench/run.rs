@@ -19,10 +19,7 @@ use super::{
     publisher::{Published, Publisher, Schedule},
     report::{Connecting, Cost, Delivering, Report},
 };
-use crate::client::load::{
-    Crowd, Ledger, Mark, Pulse, Swarm, Tally,
-    process::{Usage, usage},
-};
+use crate::client::load::{Crowd, Ledger, Mark, Pulse, Swarm, Tally};
 
 /// How often it looks how far things are.
 const LOOK: Duration = Duration::from_millis(50);
@@ -202,9 +199,4 @@ impl Clients {
         }
         Ok(all.unwrap_or_default())
     }
-}
-
-/// Used by [`Cost`]: this process.
-pub fn own_usage() -> Usage {
-    usage(std::process::id()).unwrap_or_default()
 }

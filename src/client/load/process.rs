@@ -2,6 +2,8 @@
 
 use std::{collections::HashMap, fs, io, time::Duration};
 
+use rustix::time::{ClockId, clock_gettime};
+
 /// A process and its descendants, added up.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Usage {
@@ -11,6 +13,13 @@ pub struct Usage {
     pub cpu: Duration,
     /// Resident memory; pages that processes share count once for each.
     pub resident_bytes: u64,
+}
+
+/// Processor time that this process has used so far, ended threads included.
+#[must_use]
+pub fn own_cpu() -> Duration {
+    let spent = clock_gettime(ClockId::ProcessCPUTime);
+    Duration::new(spent.tv_sec.unsigned_abs(), u32::try_from(spent.tv_nsec).unwrap_or(0))
 }
 
 struct Row {

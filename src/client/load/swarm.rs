@@ -21,7 +21,7 @@ use super::{
     connection::{Connection, LoadError, Reader, Record, Room},
     ledger::Ledger,
     mark::Mark,
-    tally::Tally,
+    tally::{Tally, Times},
     target::Target,
 };
 use crate::client::CableError;
@@ -147,6 +147,10 @@ impl Swarm {
     #[must_use]
     pub fn tally(&self) -> &Tally {
         &self.room.tally
+    }
+    /// From sending to reading, of all messages since this was last asked.
+    pub fn take_latency(&mut self) -> Times {
+        std::mem::take(&mut self.room.tally.latency)
     }
     /// Waits at most so long for something to do, and does it.
     ///
