@@ -125,13 +125,17 @@ type Outlets = Arc<Mutex<Vec<mpsc::UnboundedSender<String>>>>;
 impl Liar {
     /// `lie`: the numbers of messages to tell now that the message of this number was heard.
     async fn open(lie: fn(usize) -> Vec<usize>) -> Self {
+        Self::thinking(Duration::ZERO, lie).await
+    }
+    /// The same, but it thinks so long about each message, and forgets those of a client that has left.
+    async fn thinking(pause: Duration, lie: fn(usize) -> Vec<usize>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let url = format!("ws://{}/cable", listener.local_addr().expect("an address"));
         let (outlets, heard, kept) = (Outlets::default(), Arc::new(AtomicUsize::new(0)), Arc::new(Mutex::new(Vec::new())));
         let counted = heard.clone();
         tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
-                tokio::spawn(serve(stream, outlets.clone(), counted.clone(), kept.clone(), lie));
+                tokio::spawn(serve(stream, outlets.clone(), counted.clone(), kept.clone(), pause, lie));
             }
         });
         Self { url, heard }
@@ -150,6 +154,7 @@ async fn serve(
     outlets: Outlets,
     heard: Arc<AtomicUsize>,
     kept: Arc<Mutex<Vec<Value>>>,
+    pause: Duration,
     lie: fn(usize) -> Vec<usize>,
 ) {
     let (mut say, mut hear) = accept_hdr_async(stream, select).await.expect("a client").split();
@@ -162,20 +167,37 @@ async fn serve(
         }
     });
     let _ = outlet.send(json!({"type": "welcome"}).to_string());
+    let (todo, mut commands) = mpsc::unbounded_channel::<Value>();
+    let work = tokio::spawn(async move {
+        while let Some(command) = commands.recv().await {
+            if command["command"] == "subscribe" {
+                let _ = outlet.send(json!({"identifier": command["identifier"], "type": "confirm_subscription"}).to_string());
+                outlets.lock().push(outlet.clone());
+                continue;
+            }
+            sleep(pause).await;
+            let data: Value = serde_json::from_str(command["data"].as_str().expect("a text")).expect("JSON");
+            kept.lock().push(data["payload"].clone());
+            for number in lie(heard.fetch_add(1, SeqCst)) {
+                let told = json!({"identifier": command["identifier"], "message": kept.lock()[number]}).to_string();
+                outlets.lock().retain(|outlet| outlet.send(told.clone()).is_ok());
+            }
+        }
+    });
     while let Some(Ok(Message::Text(text))) = hear.next().await {
-        let command: Value = serde_json::from_str(&text).expect("JSON");
-        if command["command"] == "subscribe" {
-            let _ = outlet.send(json!({"identifier": command["identifier"], "type": "confirm_subscription"}).to_string());
-            outlets.lock().push(outlet.clone());
-            continue;
-        }
-        let data: Value = serde_json::from_str(command["data"].as_str().expect("a text")).expect("JSON");
-        kept.lock().push(data["payload"].clone());
-        for number in lie(heard.fetch_add(1, SeqCst)) {
-            let told = json!({"identifier": command["identifier"], "message": kept.lock()[number]}).to_string();
-            outlets.lock().retain(|outlet| outlet.send(told.clone()).is_ok());
-        }
+        todo.send(serde_json::from_str(&text).expect("JSON")).expect("it works");
     }
+    work.abort();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn stays_until_a_slow_server_has_done_what_it_was_asked() {
+    let honest = Liar::thinking(Duration::from_millis(20), |number| vec![number]).await;
+    let wishes = ["--connections", "2", "--burst", "40", "--rate", "1", "--duration", "0.5"];
+    let output = bench(&honest.url, &[&BY_ACTION[..], &wishes].concat()).await;
+    let told = told(&output);
+    assert!(output.status.success(), "{told:#}");
+    assert_eq!(told["deliveries"]["delivered"], 80);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -95,7 +95,7 @@ impl Publisher {
         })
     }
     /// Publishes until the time is over or `stop` is said; `progress` follows how many messages were.
-    pub fn run(mut self, schedule: &Schedule, stop: &AtomicBool, progress: &AtomicUsize) -> io::Result<Published> {
+    pub fn run(&mut self, schedule: &Schedule, stop: &AtomicBool, progress: &AtomicUsize) -> io::Result<Published> {
         let (start, mut published) = (Instant::now(), Published::default());
         for burst in 0_u32.. {
             let due = Duration::from_secs_f64(f64::from(burst) / schedule.rate);
@@ -120,6 +120,13 @@ impl Publisher {
         }
         published.took = start.elapsed();
         Ok(published)
+    }
+    /// Stays until `stop` is said: a server may let go what it has not yet done for a client that has left.
+    pub fn stay(mut self, stop: &AtomicBool) -> io::Result<()> {
+        while !stop.load(Relaxed) {
+            self.wait(Instant::now() + Duration::from_millis(100), stop)?;
+        }
+        Ok(())
     }
 
     fn http(url: Url, headers: &[(String, String)], form: Form, authority: Option<&Path>) -> Result<Self, Failure> {

@@ -5,13 +5,17 @@ use std::{
     sync::{
         Arc,
         atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed},
+        mpsc::{Receiver, TryRecvError, channel},
     },
     thread::JoinHandle,
     time::{Duration, Instant},
 };
 
 use indicatif::ProgressBar;
-use tokio::time::{interval, sleep};
+use tokio::{
+    task::spawn_blocking,
+    time::{interval, sleep},
+};
 
 use super::{
     Failure,
@@ -79,16 +83,17 @@ async fn undisturbed(mut plan: Plan, progress: &ProgressBar, interrupted: &Arc<A
                 payload_bytes: plan.payload_bytes,
                 duration: plan.duration,
             };
-            let (stop, timeout, authority) = (Arc::clone(interrupted), plan.timeout, plan.authority.take());
-            let messages = Arc::clone(&clients.messages);
-            let publisher = std::thread::spawn(move || {
-                let publisher = Publisher::open(by, timeout, authority.as_deref()).map_err(|error| error.to_string())?;
-                publisher.run(&schedule, &stop, &messages).map_err(|error| error.to_string())
-            });
-            while !publisher.is_finished() {
+            let (timeout, authority) = (plan.timeout, plan.authority.take());
+            let opening =
+                spawn_blocking(move || Publisher::open(by, timeout, authority.as_deref()).map_err(|error| error.to_string()));
+            let publisher = opening.await??;
+            let at_work = AtWork::start(publisher, schedule, Arc::clone(interrupted), Arc::clone(&clients.messages));
+            let published = loop {
                 clients.look(progress, &mut cost).await;
-            }
-            let published = publisher.join().map_err(|_| "the publisher broke")??;
+                if let Some(published) = at_work.ended()? {
+                    break published;
+                }
+            };
             if published.messages == published.refused && published.refused > 0 {
                 return Err(format!("nothing could be published: {}", published.refusal.unwrap_or_default()).into());
             }
@@ -116,6 +121,41 @@ fn wanted(ledger: &Ledger, pulse: &Pulse, messages: usize, topic: u32) -> u64 {
     let sent = (0..ledger.published(messages, topic))
         .filter(|number| ledger.message(topic, *number).is_some_and(|message| ledger.sent(message).is_some()));
     sent.count() as u64 * u64::from(pulse.steady[topic as usize].load(Relaxed))
+}
+
+/// A publisher in its thread, which stays until this is dropped.
+struct AtWork {
+    published: Receiver<io::Result<Published>>,
+    leave: Arc<AtomicBool>,
+}
+
+impl AtWork {
+    fn start(mut publisher: Publisher, schedule: Schedule, stop: Arc<AtomicBool>, progress: Arc<AtomicUsize>) -> Self {
+        let (tell, published) = channel();
+        let leave = Arc::new(AtomicBool::new(false));
+        let left = Arc::clone(&leave);
+        std::thread::spawn(move || {
+            let done = publisher.run(&schedule, &stop, &progress);
+            // Whoever does not listen any more needs no answer.
+            let _ = tell.send(done);
+            let _ = publisher.stay(&left);
+        });
+        Self { published, leave }
+    }
+    /// What was published, once that is over.
+    fn ended(&self) -> Result<Option<Published>, Failure> {
+        match self.published.try_recv() {
+            Ok(done) => Ok(Some(done?)),
+            Err(TryRecvError::Empty) => Ok(None),
+            Err(TryRecvError::Disconnected) => Err("the publisher broke".into()),
+        }
+    }
+}
+
+impl Drop for AtWork {
+    fn drop(&mut self) {
+        self.leave.store(true, Relaxed);
+    }
 }
 
 impl Clients {
