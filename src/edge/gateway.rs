@@ -43,14 +43,22 @@ pub(crate) struct Core {
     shared: Arc<Shared>,
     table: RefCell<Table>,
     paced: RefCell<Vec<Paced>>,
+    /// Named and not seated yet: who is sent away meanwhile must hear of it.
+    arriving: RefCell<Vec<Rc<Client>>>,
     /// Set while the core is being emptied: nobody is let in any more.
     draining: Cell<bool>,
 }
 
 impl Core {
     pub(crate) fn new(index: usize, shared: Arc<Shared>) -> Rc<Self> {
-        let core =
-            Rc::new(Self { index, shared, table: RefCell::default(), paced: RefCell::default(), draining: Cell::new(false) });
+        let core = Rc::new(Self {
+            index,
+            shared,
+            table: RefCell::default(),
+            paced: RefCell::default(),
+            arriving: RefCell::default(),
+            draining: Cell::new(false),
+        });
         pulse::start(&core);
         core
     }
@@ -69,8 +77,13 @@ impl Core {
     pub(crate) fn is_draining(&self) -> bool {
         self.draining.get()
     }
+    /// A client that is named, and has to wait for its seat.
+    pub(crate) fn expect(&self, client: &Rc<Client>) {
+        self.arriving.borrow_mut().push(client.clone());
+    }
     /// Gives a welcomed client its seat.
     pub(crate) fn join(&self, client: &Rc<Client>) {
+        self.arriving.borrow_mut().retain(|one| !Rc::ptr_eq(one, client));
         let slot = self.table.borrow_mut().seat(client.clone());
         client.slot.set(slot);
         client.link.seat(slot);
@@ -197,7 +210,7 @@ impl Core {
         client.send(&ServerFrame::ConfirmHistory(identifier.json()));
     }
     fn clients(&self) -> Vec<Rc<Client>> {
-        self.table.borrow().clients().cloned().collect()
+        self.table.borrow().clients().chain(&*self.arriving.borrow()).cloned().collect()
     }
 }
 

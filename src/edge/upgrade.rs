@@ -293,6 +293,7 @@ fn greet(core: &Core, client: &Rc<Client>, restored: Option<&[&str]>) {
 /// begins anew: an empty list would tell it that it has everything.
 async fn resume(core: &Rc<Core>, client: &Rc<Client>, kept: Vec<Kept>) {
     let had_nothing = kept.is_empty();
+    core.expect(client);
     let readmitted = connection::readmit(core, client, kept).await;
     core.join(client);
     let identifiers = core.reattach(client, readmitted);

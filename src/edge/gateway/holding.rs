@@ -3,11 +3,11 @@
 
 use std::rc::Rc;
 
-use trunkline_actors::{History, Since};
+use trunkline_actors::{History, Offset, Since};
 use trunkline_protocol::{Topic, cable::Identifier};
 
 use super::{Core, fanout};
-use crate::edge::connection::Client;
+use crate::edge::connection::{Client, Farewell};
 
 impl Core {
     /// What has a position on this topic waits, until the subscription is let go.
@@ -35,8 +35,16 @@ impl Core {
             _ => return,
         };
         for (topic, welcomed) in held.into_iter().filter(|(topic, _)| !but(topic)) {
-            let History::Recovered { mut broadcasts, upto } = self.hub().history(&topic, Since::Seconds(0)) else { continue };
-            broadcasts.retain(|broadcast| broadcast.offset.as_ref().is_some_and(|at| at.offset > welcomed));
+            let History::Recovered { broadcasts, upto } = self.hub().history(&topic, Since::Seconds(0)) else { continue };
+            let Some(Offset { epoch, .. }) = broadcasts.first().and_then(|first| first.offset.as_ref()) else {
+                self.table.borrow_mut().catch_up(&topic, client.slot.get(), identifier, upto);
+                continue;
+            };
+            let History::Recovered { broadcasts, upto } = self.hub().history(&topic, Since::After { epoch, offset: welcomed })
+            else {
+                // More was said meanwhile than is kept: no silent hole, but a reader who was too slow to ask.
+                return client.dismiss(Farewell::TOO_SLOW);
+            };
             for broadcast in &broadcasts {
                 client.link.send(fanout::compose(broadcast, identifier, client.speaks));
             }

@@ -3,7 +3,7 @@
 use std::{
     sync::{
         Arc,
-        atomic::{AtomicUsize, Ordering::SeqCst},
+        atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst},
     },
     time::Duration,
 };
@@ -168,9 +168,11 @@ async fn forgets_those_who_are_sent_away_and_those_who_stay_away_too_long() {
     assert!(resumed(&brief, &sid(&welcome)).await.1.get("restored").is_none());
 }
 
-/// Lets so many in, counts who is there, and lets them follow more.
+/// Lets people in while it is open, slowly where that is asked, and counts who asked and who is there.
+#[derive(Clone, Default)]
 struct Club {
-    open: Arc<AtomicUsize>,
+    closed: Arc<AtomicBool>,
+    asked: Arc<AtomicUsize>,
     there: Arc<AtomicUsize>,
 }
 
@@ -178,9 +180,13 @@ impl Channel for Club {
     fn name(&self) -> &'static str {
         "Club"
     }
-    fn admit<'a>(&'a self, _: Subscribing<'a>, _: &'a Hub) -> BoxFuture<'a, Result<Admission, AskError>> {
-        Box::pin(async {
-            if self.open.load(SeqCst) == 0 {
+    fn admit<'a>(&'a self, subscribing: Subscribing<'a>, _: &'a Hub) -> BoxFuture<'a, Result<Admission, AskError>> {
+        Box::pin(async move {
+            self.asked.fetch_add(1, SeqCst);
+            if subscribing.params.contains_key("slow") {
+                tokio::time::sleep(Duration::from_millis(300)).await;
+            }
+            if self.closed.load(SeqCst) {
                 return Err(Refusal::forbidden().into());
             }
             self.there.fetch_add(1, SeqCst);
@@ -196,9 +202,10 @@ impl Channel for Club {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn asks_the_channels_again_keeps_what_was_followed_and_greets_nobody_twice() {
-    let (open, there) = (Arc::new(AtomicUsize::new(1)), Arc::new(AtomicUsize::new(0)));
+    let house_rules = Club::default();
+    let Club { closed, there, .. } = house_rules.clone();
     let mut plan = Plan::new();
-    plan.channel(Club { open: open.clone(), there: there.clone() });
+    plan.channel(house_rules);
     let house = House::with(plan, |_| {}).await;
     let (club, chat) = (r#"{"channel":"Club"}"#, stream("chat"));
     let (mut client, welcome) = house.extended("/cable").await;
@@ -223,7 +230,7 @@ async fn asks_the_channels_again_keeps_what_was_followed_and_greets_nobody_twice
     house.say("club", json!("heard")).await;
     assert_eq!(again.hear().await["message"], "heard");
     super::harness::until(|| there.load(SeqCst) == 1).await;
-    open.store(0, SeqCst);
+    closed.store(true, SeqCst);
     drop(again);
     let (mut refused, welcome) = resumed(&house, &sid(&welcome)).await;
     let restored = welcome["restored_ids"].as_array().expect("ids");
@@ -231,4 +238,25 @@ async fn asks_the_channels_again_keeps_what_was_followed_and_greets_nobody_twice
     refused.command("subscribe", club).await;
     assert_eq!(refused.hear().await["type"], "reject_subscription");
     super::harness::until(|| there.load(SeqCst) == 0).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn sends_away_whom_it_revokes_while_their_channels_are_still_asked() {
+    let club = Club::default();
+    let mut plan = Plan::new();
+    plan.channel(club.clone());
+    let house = House::with(plan, |_| {}).await;
+    let slow = r#"{"channel":"Club","slow":true}"#;
+    let (mut client, welcome) = house.extended("/cable?user=7").await;
+    client.command("subscribe", slow).await;
+    assert_eq!(client.message().await, "hello");
+    assert_eq!(client.hear().await["type"], "confirm_subscription");
+    drop(client);
+    let headers = [("sec-websocket-protocol", "actioncable-v1-ext-json")];
+    let mut again = house.connect(&format!("/cable?sid={}", sid(&welcome)), &headers).await.0;
+    super::harness::until(|| club.asked.load(SeqCst) == 2).await;
+    house.running.gate().revoke(|who| who.user.0 == 7);
+    assert_eq!(again.hear().await["restored"], true);
+    assert_eq!(again.hear().await, json!({"type":"disconnect","reason":"unauthorized","reconnect":false}));
+    super::harness::until(|| club.there.load(SeqCst) == 0).await;
 }
