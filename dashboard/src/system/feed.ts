@@ -30,8 +30,8 @@ function hear({ at, tree: seen, append_latency: latency, figures }: Told): void 
     series.slow.add(moment, byCore(cores, (core) => core.slow));
   }
   const quantiles: Reading = {};
-  if (latency.p50_us !== null) quantiles["half within"] = latency.p50_us;
   if (latency.p99_us !== null) quantiles["99 % within"] = latency.p99_us;
+  if (latency.p50_us !== null) quantiles["half within"] = latency.p50_us;
   // Nothing was appended: a gap, not a zero.
   series.append.add(moment, quantiles);
   beat.value++;

@@ -9,7 +9,6 @@ interface Props {
   title: string;
   samples: Samples;
   spell: (value: number) => string;
-  how: "sum" | "most";
   /** Its axis has whole numbers only. */
   whole?: boolean;
 }
@@ -36,12 +35,12 @@ function options({ samples, spell, whole }: Props, width: number): uPlot.Options
       { ...axis, space: 70, size: 22, values: [[1, "{HH}:{mm}:{ss}", null, null, null, null, null, null, 0]] },
       { ...axis, size: 52, space: 28, ...(whole && { incrs: WHOLE }), values: (_, values) => values.map(spell) },
     ],
-    series: [{}, ...samples.names.map((label, index) => ({ label, stroke: ink(`--series-${(index % 6) + 1}`), width: 1.5, points: { show: false }, fill: samples.names.length === 1 ? ink("--series-fill") : "transparent" }))],
+    series: [{}, ...samples.names.map((label, index) => ({ label, stroke: ink(`--series-${(index % 6) + 1}`), width: 1.5, points: { show: false }, fill: index === 0 ? ink("--series-fill") : "transparent" }))],
   };
 }
 
 export function Plot(props: Props) {
-  const { title, samples, spell, how } = props;
+  const { title, samples, spell } = props;
   const place = useRef<HTMLDivElement>(null);
   useEffect(() => {
     const element = place.current;
@@ -77,7 +76,7 @@ export function Plot(props: Props) {
     };
   }, []);
   void beat.value;
-  const latest = samples.latest(how);
+  const latest = samples.latest;
   return (
     <figure class="plot panel">
       <figcaption>

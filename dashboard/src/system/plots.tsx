@@ -8,10 +8,10 @@ const span = (us: number) => (us >= 1_000_000 ? `${us / 1_000_000} s` : us >= 10
 export function Plots() {
   return (
     <div class="plots">
-      <Plot whole title="Connections" samples={series.connections} spell={count} how="sum" />
-      <Plot whole title="Deliveries per second" samples={series.deliveries} spell={count} how="sum" />
-      <Plot title="Append latency" samples={series.append} spell={span} how="most" />
-      <Plot whole title="Slow readers per second" samples={series.slow} spell={count} how="sum" />
+      <Plot whole title="Connections" samples={series.connections} spell={count} />
+      <Plot whole title="Deliveries per second" samples={series.deliveries} spell={count} />
+      <Plot title="Append latency" samples={series.append} spell={span} />
+      <Plot whole title="Slow readers per second" samples={series.slow} spell={count} />
     </div>
   );
 }

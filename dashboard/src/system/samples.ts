@@ -50,10 +50,9 @@ export class Samples {
     return [this.times, ...this.lines.values()];
   }
 
-  /** The newest value of all lines together, or of the highest. */
-  latest(how: "sum" | "most"): number | null {
-    const values = [...this.lines.values()].map((line) => line.at(-1) ?? null).filter((value) => value !== null);
-    if (values.length === 0) return null;
-    return how === "sum" ? values.reduce((sum, value) => sum + value, 0) : Math.max(...values);
+  /** The newest value of the first line. */
+  get latest(): number | null {
+    const [first] = this.lines.values();
+    return first?.at(-1) ?? null;
   }
 }

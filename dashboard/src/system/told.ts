@@ -74,6 +74,8 @@ export interface AuditEntry {
 /** One value by the name of its line: a core, or a quantile. */
 export type Reading = Record<string, number>;
 
+/** The node as a whole first, then each of its cores. */
 export function byCore(cores: Core[], count: (core: Core) => number): Reading {
-  return Object.fromEntries(cores.map((core) => [`core ${core.core}`, count(core)]));
+  const node = cores.reduce((sum, core) => sum + count(core), 0);
+  return Object.fromEntries([["this node", node], ...cores.map((core) => [`core ${core.core}`, count(core)])]);
 }
