@@ -86,7 +86,7 @@ function Line({ row, index, top, height }: { row: Row; index: number; top: numbe
         {row.source}
       </span>
       <span role="cell" class="at-last_live tabular" title={exactly(row.last_live_at)}>
-        {ago(row.last_live_at) || <span class="none">never</span>}
+        {row.status === "live" ? "now" : ago(row.last_live_at) || <span class="none">never</span>}
       </span>
       <span role="cell" class="at-checked tabular" title={exactly(row.last_checked_at)}>
         {ago(row.last_checked_at) || <span class="none">never</span>}

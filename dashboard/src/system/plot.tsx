@@ -29,7 +29,7 @@ function options({ samples, spell, whole }: Props, width: number): uPlot.Options
     height: HEIGHT,
     legend: { show: false },
     cursor: { show: false },
-    padding: [8, 4, 0, 0],
+    padding: [8, 18, 0, 0],
     scales: { y: { range: (_, __, most) => [0, Math.max(1, (most ?? 0) * 1.15)] } },
     axes: [
       { ...axis, space: 70, size: 22, values: [[1, "{HH}:{mm}:{ss}", null, null, null, null, null, null, 0]] },
