@@ -361,6 +361,7 @@ where
 }
 
 /// What takes over every WebSocket upgrade of one worker.
+#[expect(clippy::type_complexity, reason = "actix-http asks for every part of a service by name")]
 fn upgrades<T: 'static, W: IntoWire + 'static>(
     core: Rc<Core>,
     wire: fn(T) -> W,

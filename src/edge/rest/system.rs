@@ -24,6 +24,7 @@ use trunkline_protocol::{EntityId, Refusal, Timestamp};
 use crate::edge::{Api, Body, Caller, EdgeCounts, EdgeStats, Gate, Problem, Query, auth};
 
 type Answer = Result<HttpResponse, Problem>;
+type Counter = fn(&EdgeCounts) -> u64;
 
 pub fn routes(api: &mut ServiceConfig, demo_faults: bool) {
     api.service(web::resource("/system/tree").route(web::get().to(tree)))
@@ -38,7 +39,7 @@ pub fn routes(api: &mut ServiceConfig, demo_faults: bool) {
 /// Adds what the edge knows to what the system's watchers are told.
 pub fn show(system: &System, gate: &Gate) {
     let (stats, connections_max) = (gate.stats(), gate.connections_max());
-    let counters: [(&'static str, fn(&EdgeCounts) -> u64); 6] = [
+    let counters: [(&'static str, Counter); 6] = [
         ("accepted", |counts| counts.accepted),
         ("commands", |counts| counts.commands),
         ("deliveries", |counts| counts.deliveries),
