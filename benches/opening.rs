@@ -5,6 +5,7 @@
 //! its own on the same journal, so that what filled it is not counted.
 
 #[path = "support/hub_process.rs"]
+#[allow(dead_code, reason = "what one bench does not need, another does")]
 mod hub_process;
 
 use std::{path::Path, process::Command, sync::Arc, time::Instant};

@@ -64,6 +64,7 @@ pub struct Published {
 }
 
 /// A way to the server that is open.
+#[expect(clippy::large_enum_variant, reason = "there is one of it in a process")]
 pub enum Publisher {
     Http { runtime: Runtime, client: Client, url: Url, form: Form },
     Action { swarm: Swarm, identifier: String, data: String },
