@@ -45,7 +45,7 @@ fn keeps_each_package_in_its_room() {
         ("bincode", &["protocol/src/codec.rs", "protocol/src/codec/"]),
         ("sled", &["persistence/src/sled_journal"]),
         ("ractor", &["actors/src/"]),
-        ("tokio_tungstenite", &["src/edge/", "src/links.rs", "src/client.rs"]),
+        ("tokio_tungstenite", &["src/edge/", "src/links.rs", "src/client.rs", "src/client/"]),
         ("tracing_subscriber", &["src/telemetry.rs"]),
     ];
     for folder in ["protocol/src", "persistence/src", "actors/src", "src"] {
