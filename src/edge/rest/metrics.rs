@@ -17,6 +17,11 @@ async fn metrics(api: web::Data<Api>) -> HttpResponse {
     let samples = [
         Sample::gauge("active_connections", "Open sockets on /cable.", cables.connections),
         Sample::counter("connections_total", "Clients welcomed on /cable.", cables.accepted),
+        Sample::counter(
+            "connections_resumed_total",
+            "Of these, clients who took up a connection that they had lost.",
+            cables.resumed,
+        ),
         Sample::counter("connections_refused_total", "Upgrades refused because the hub was full or stopping.", cables.refused),
         Sample::counter("commands_total", "Frames received from clients.", cables.commands),
         Sample::counter("commands_ignored_total", "Frames that could not be read.", cables.ignored),

@@ -58,7 +58,7 @@ pub fn show(system: &System, gate: &Gate) {
 fn sockets(stats: &EdgeStats, connections_max: usize) -> Value {
     let counts = |counts: EdgeCounts| {
         json!({
-            "connections": counts.connections, "accepted": counts.accepted, "commands": counts.commands, "ignored": counts.ignored,
+            "connections": counts.connections, "accepted": counts.accepted, "resumed": counts.resumed, "commands": counts.commands, "ignored": counts.ignored,
             "received_bytes": counts.received_bytes, "deliveries": counts.deliveries, "delivered_bytes": counts.delivered_bytes,
             "conflated": counts.conflated, "slow": counts.slow,
         })

@@ -4,6 +4,8 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use jsonwebtoken::{EncodingKey, Header, encode};
 use serde_json::{Value, json};
+use tokio::net::TcpStream;
+use tokio_tungstenite::{client_async, tungstenite::client::IntoClientRequest as _};
 use trunkline::{actors::Plan, client::CableClient, config::Config};
 
 use super::harness::{Cable, House, SECRET};
@@ -88,8 +90,16 @@ async fn sends_a_live_connection_away_when_its_token_ends() {
     let answer: Value = answer.json().await.expect("JSON");
     let mut cable = CableClient::connect(&house.url(), answer["token"].as_str()).await.expect("welcomed");
     cable.subscribe(r#"{"channel":"StreamsChannel"}"#).await.expect("confirmed");
+    let mut request = format!("ws://{}/cable?token={}", house.address, answer["token"].as_str().expect("a token"))
+        .into_client_request()
+        .expect("a request");
+    request.headers_mut().insert(EXTENDED.0, EXTENDED.1.parse().expect("a header"));
+    let stream = TcpStream::connect(house.address).await.expect("connected");
+    let mut extended = Cable { socket: client_async(request, stream).await.expect("a cable").0 };
+    assert_eq!(extended.hear().await["type"], "welcome");
     let ended = tokio::time::timeout(Duration::from_secs(20), cable.next()).await.expect("in time").expect_err("sent away");
     assert!(ended.to_string().contains("unauthorized"), "{ended}");
+    sent_away(&mut extended, "token_expired", false).await;
     house.close().await;
 }
 
