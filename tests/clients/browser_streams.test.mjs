@@ -47,7 +47,7 @@ async function cost(metrics) {
   return ((await metrics()) - before) / steps;
 }
 
-test("ten thousand rows are there, of which a screenful exists, and scroll as lightly as a hundred", { skip: missing }, async () => {
+test("ten thousand rows are there, of which a screenful exists, and scroll as lightly as a hundred", { skip: missing }, async (story) => {
   await chip(/^All 10,000$/).waitFor();
   assert.equal(browser.fetched.filter((url) => /\/api\/v1\/streams\?/.test(url)).length, 1, "read in one request");
   assert.ok((await lines().count()) < 60, "only rows in sight exist");
@@ -66,9 +66,28 @@ test("ten thousand rows are there, of which a screenful exists, and scroll as li
     seen.many.push(await cost(busy));
   }
   const ratio = Math.min(...seen.many) / Math.min(...seen.few);
+  story.diagnostic(`a screenful of ten thousand rows costs ${ratio.toFixed(2)} times one of a hundred`);
   assert.ok(ratio < 2.5, `a screenful of ten thousand costs ${ratio.toFixed(2)} times one of a hundred: ${JSON.stringify(seen)}`);
   await page.locator(".table-scroll").evaluate((scroller) => (scroller.scrollTop = scroller.scrollHeight));
   await lines().filter({ hasText: "Row 0" }).first().waitFor();
+});
+
+test("while the list is read one sees how far it is, and that it is not all", { skip: missing }, async () => {
+  const own = await browser.page();
+  const session = await own.context().newCDPSession(own);
+  await session.send("Network.enable");
+  // A line on which ten thousand rows take a few seconds.
+  await session.send("Network.emulateNetworkConditions", { offline: false, latency: 0, downloadThroughput: 3e6, uploadThroughput: 1e6 });
+  await own.getByLabel("E-mail").fill(people.viewer.email);
+  await own.getByLabel("Password").fill(people.viewer.password);
+  await own.getByRole("button", { name: "Sign in", exact: true }).click();
+  const bar = own.getByRole("progressbar", { name: "Reading the streams" });
+  await until(() => bar.evaluate((element) => element.value > 0 && element.value < 10_000 && element.max === 10_000, null, { timeout: 500 }).catch(() => false), () => "no progress was seen", 30_000);
+  await own.locator(".table-body .row").first().waitFor();
+  await own.locator(".lamp", { hasText: /^reading [\d,]+ of 10,000$/ }).waitFor();
+  await live(own);
+  await own.getByRole("button", { name: /^All 10,000$/ }).waitFor();
+  await own.context().close();
 });
 
 test("filters, search and sort show what they say", { skip: missing }, async () => {

@@ -79,7 +79,7 @@ test("a token that was logged out is shown the door within a second, and so is n
   const staying = await watch(people.viewer);
   await until(() => gone.connected);
   await hub.call(token, "DELETE", "/api/v1/logout");
-  await until(() => gone.disconnected.length, () => "still connected", 1500);
+  await until(() => gone.disconnected.length, () => "still connected", 1000);
   assert.equal(gone.disconnected[0].willAttemptReconnect, false);
   assert.equal(staying.disconnected.length, 0);
 });
