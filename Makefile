@@ -4,6 +4,7 @@
 PROFILE ?= quick
 LISTEN  ?= 127.0.0.1:7070
 JOURNAL ?= sled:./data
+FUZZ_S  ?= 60
 FEED    ?= $(firstword $(wildcard ../shared/data/livestreams.jsonl) examples/data/livestreams.jsonl)
 
 .PHONY: run demo dashboard screenshots test test-rust test-clients bench bench-all fuzz lint fmt
@@ -45,9 +46,9 @@ bench:
 bench-all:
 	cargo bench --profile $(PROFILE) --workspace
 
-## fuzz: a minute for each parser of what comes from outside (needs cargo-fuzz; a stable toolchain will do)
+## fuzz: a minute for each parser of what comes from outside (needs cargo-fuzz; a stable toolchain will do); FUZZ_S=600 for longer
 fuzz:
-	for target in frames identifiers envelopes links; do cargo fuzz run -s none $$target -- -max_total_time=60 || exit 1; done
+	for target in frames identifiers envelopes links; do cargo fuzz run -s none $$target -- -max_total_time=$(FUZZ_S) || exit 1; done
 
 lint:
 	cargo fmt --all -- --check

@@ -38,7 +38,7 @@ pub struct BenchArguments {
     /// Local addresses to come from, in turn: one address has about 28,000 ports.
     #[arg(long, value_name = "ADDRESSES", value_delimiter = ',', help_heading = "Clients")]
     source: Vec<IpAddr>,
-    /// What each client subscribes to; {n} is its number, {t} its topic's.
+    /// What each client subscribes to; an n in braces stands for its number, {t} for its topic's.
     #[arg(
         long,
         value_name = "JSON",
@@ -52,7 +52,7 @@ pub struct BenchArguments {
     /// What the handshake offers.
     #[arg(long, value_enum, default_value_t = Offer::Base, help_heading = "Clients")]
     subprotocol: Offer,
-    /// A header of the handshake, `Name: value`; may be repeated; {n} and {t} as above.
+    /// A header of the handshake, `Name: value`; may be repeated; both as above.
     #[arg(long = "header", short = 'H', value_name = "HEADER", value_parser = header, help_heading = "Clients")]
     headers: Vec<(String, String)>,
     /// A cookie of the handshake, `name=value`; may be repeated.
