@@ -2,6 +2,10 @@
 
 use std::process::ExitCode;
 
+/// What one thread makes another frees, many thousand times a second: see `docs/decisions/0020-jemalloc.md`.
+#[global_allocator]
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
+
 fn main() -> ExitCode {
     trunkline::cli::run()
 }

@@ -25,6 +25,8 @@ pub const ASK_DEADLINE: Duration = Duration::from_secs(5);
 pub const READ_YOUR_WRITES_DEADLINE: Duration = Duration::from_secs(2);
 /// An entity that nobody asked for this long is retired; it wakes again from its snapshot and history.
 pub const ENTITY_IDLE: Duration = Duration::from_secs(60);
+/// With more entities awake than this each is retired the sooner, the more there are: a flood of new ones must not fill the memory.
+pub const AWAKE_CROWD: usize = 20_000;
 /// Command ids an entity remembers, to answer a repeated one as before.
 pub const ANSWERS_REMEMBERED_MAX: usize = 1024;
 /// Three crashes of one entity within a minute quarantine it: one poisonous command must not burn the node.

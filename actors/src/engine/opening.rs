@@ -13,7 +13,7 @@ use tokio::{
     time::Instant,
 };
 use trunkline_persistence::{Journal, JournalError};
-use trunkline_protocol::limits::{ENTITY_IDLE, TELLS_MAX};
+use trunkline_protocol::limits::{AWAKE_CROWD, ENTITY_IDLE, TELLS_MAX};
 
 use super::{
     alarms::Alarms,
@@ -143,7 +143,7 @@ fn clockwork(hub: &Hub) -> Vec<supervisor::Child> {
     let (chronicler, doorkeeper) = (hub.clone(), hub.clone());
     vec![
         worker::lasting("alarms", Arc::new(move || keep_alarms(Arc::clone(&keeper)).boxed())),
-        worker::every("retirement", ENTITY_IDLE / 4, {
+        worker::every("retirement", ENTITY_IDLE / 12, {
             Arc::new(move || {
                 let house = Arc::clone(&sweeper);
                 async move { retire_the_idle(&house) }.boxed()
@@ -191,12 +191,18 @@ async fn keep_alarms(house: Arc<House>) {
 
 fn retire_the_idle(house: &House) {
     let now = house.elapsed_ms();
-    let idle = u64::try_from(ENTITY_IDLE.as_millis()).unwrap_or(u64::MAX);
-    for resident in house.directory.residents() {
+    let residents = house.directory.residents();
+    let idle = u64::try_from(idle_among(residents.len()).as_millis()).unwrap_or(u64::MAX);
+    for resident in residents {
         if now.saturating_sub(resident.asked_ms()) >= idle && resident.waiting() == 0 {
             resident.leave(false);
         }
     }
+}
+
+/// How long an entity may stay that nobody asks.
+fn idle_among(awake: usize) -> Duration {
+    ENTITY_IDLE.mul_f64((AWAKE_CROWD as f64 / awake.max(1) as f64).min(1.0))
 }
 
 /// Takes nothing more, lets the awake answer and leave, lets the relay tell the rest and save, and closes the journal.
@@ -238,5 +244,16 @@ pub(crate) async fn close(hub: &Hub) {
     root.stop(None);
     if let Err(error) = house.journal.close().await {
         tracing::error!(%error, "the journal did not close well; what was acknowledged is safe");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lets_nobody_idle_long_in_a_crowd() {
+        assert_eq!([0, 1, AWAKE_CROWD].map(idle_among), [ENTITY_IDLE; 3]);
+        assert_eq!(idle_among(10 * AWAKE_CROWD), ENTITY_IDLE / 10);
     }
 }
