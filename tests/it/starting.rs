@@ -26,9 +26,10 @@ fn names_the_folder_that_it_cannot_use_and_leaves_it_alone() {
     first.kill();
 
     let marker = fs::read_to_string(data.join("format")).expect("a marker");
-    fs::write(data.join("format"), marker.replace("format 1", "format 999")).expect("written");
+    let format = marker.lines().find(|line| line.starts_with("format ")).expect("it names its format");
+    fs::write(data.join("format"), marker.replace(format, "format 999")).expect("written");
     let said = refused_journal(&journal);
-    assert!(said.contains("has format 999, and this version reads format 1"), "{said}");
+    assert!(said.contains(&format!("has format 999, and this version reads {format}")), "{said}");
     fs::write(data.join("format"), "").expect("written");
     assert!(refused_journal(&journal).contains("format unknown"));
     fs::write(data.join("format"), &marker).expect("written");
