@@ -89,15 +89,16 @@ impl<E: Entity> Actor for EntityActor<E> {
                 if desk.waiting.len() < COMMIT_TURNS_MAX && desk.gate.waiting() > desk.waiting.len() {
                     return desk.take_in_the_rest(&me);
                 }
-                desk.work(&me).await
+                // Boxed, here and below: an actor that waits for nobody should not carry the room for it.
+                Box::pin(desk.work(&me)).await
             }
             Message::Turn => {
                 desk.turn_is_due = false;
-                desk.work(&me).await
+                Box::pin(desk.work(&me)).await
             }
             Message::Ring => {
                 desk.rung().await;
-                desk.work(&me).await
+                Box::pin(desk.work(&me)).await
             }
             Message::Crash { cause, crashed } => {
                 // A real panic, so that everything that follows is what follows a bug.
