@@ -3,6 +3,7 @@
 //! them, and what is told.
 
 mod arguments;
+mod plan;
 mod publisher;
 mod report;
 mod run;

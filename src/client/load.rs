@@ -6,14 +6,16 @@
 //!
 //! # Layout
 //! - [`target`]: where the server is, as whom one comes, what one subscribes to
-//! - [`swarm`]: the loop; [`connection`]: one client, from its socket to its last message
+//! - [`crowd`]: who they are; [`swarm`]: the loop; [`connection`]: one client, from its socket to its last message
 //! - [`scanner`]: frames out of bytes; [`mark`]: the number in a message
 //! - [`ledger`]: when each message was sent; [`numbers`]: what one client saw of them; [`tally`]: what came of it all
 //! - [`process`]: processor time and memory of a server, its children included
 
 pub mod target;
+pub mod crowd;
 pub mod swarm;
 pub mod connection;
+pub mod error;
 pub mod scanner;
 pub mod mark;
 pub mod ledger;
@@ -21,9 +23,10 @@ pub mod numbers;
 pub mod tally;
 pub mod process;
 
-pub use connection::{LoadError, Reader};
+pub use crowd::{Crowd, Pulse, Reader};
+pub use error::LoadError;
 pub use ledger::Ledger;
 pub use mark::Mark;
-pub use swarm::{Crowd, Pulse, Swarm};
+pub use swarm::Swarm;
 pub use tally::Tally;
 pub use target::Target;

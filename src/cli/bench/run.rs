@@ -19,7 +19,7 @@ use tokio::{
 
 use super::{
     Failure,
-    arguments::Plan,
+    plan::Plan,
     publisher::{Published, Publisher, Schedule},
     report::{Connecting, Cost, Delivering, Report},
 };

@@ -10,10 +10,12 @@ use mio::net::TcpStream;
 use rustls::ClientConnection;
 
 use super::{
+    crowd::Reader,
+    error::LoadError,
     ledger::Ledger,
     mark::Mark,
     numbers::{Numbers, Seen},
-    scanner::{Garbled, Heard, Scanner, client_frame},
+    scanner::{Heard, Scanner, client_frame},
     tally::Tally,
     target::{HEAD_BYTES_MAX, Target},
 };
@@ -23,62 +25,6 @@ use crate::client::{CableError, Frame, read};
 const READ_BYTES: usize = 64 * 1024;
 /// So often a stalled client is read from at the end: a server that sends on is there.
 const LET_GO_READS: usize = 4096;
-
-/// Why a client did not get in, or did not stay.
-#[derive(Debug, thiserror::Error)]
-pub enum LoadError {
-    /// Nobody answers there, or there is no port left to ask from.
-    #[error("the server cannot be reached: {0}")]
-    Unreachable(io::Error),
-    /// The connection broke.
-    #[error("the connection broke: {0}")]
-    Broken(#[from] io::Error),
-    /// The certificate is not trusted, or what came is no TLS.
-    #[error("TLS failed: {0}")]
-    Sealed(#[from] rustls::Error),
-    /// An HTTP answer that is no upgrade.
-    #[error("the server refused the upgrade: {0}")]
-    Refused(String),
-    /// Whoever answered does not know the handshake.
-    #[error("the server's Sec-WebSocket-Accept is wrong")]
-    Accept,
-    /// Another subprotocol than the one that was meant.
-    #[error("the server selected the subprotocol {selected} of those offered ({offered})")]
-    Subprotocol {
-        /// What the handshake offered.
-        offered: String,
-        /// What the server took.
-        selected: String,
-    },
-    /// No WebSocket server sends this.
-    #[error("the server sent {0}")]
-    Garbled(#[from] Garbled),
-    /// The cable said no, or ended.
-    #[error(transparent)]
-    Cable(#[from] CableError),
-    /// A close frame without a word before it.
-    #[error("the server closed with {code} {reason}")]
-    Closed {
-        /// RFC 6455's code; 1005 where there is none.
-        code: u16,
-        /// Its reason.
-        reason: String,
-    },
-    /// It took too long.
-    #[error("the server was silent for too long while {0}")]
-    Silent(&'static str),
-}
-
-/// How a client reads.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Reader {
-    /// Everything, at once.
-    Steady,
-    /// A few bytes a second.
-    Slow,
-    /// Nothing, once it is subscribed.
-    Stalled,
-}
 
 /// What is kept of a client, also when its connection is gone.
 #[derive(Clone, Debug)]

@@ -16,7 +16,7 @@ use tokio_tungstenite::tungstenite::handshake::{client::generate_key, derive_acc
 use trunkline_protocol::cable::Subprotocol;
 use url::Url;
 
-use super::{connection::LoadError, scanner::client_frame};
+use super::{error::LoadError, scanner::client_frame};
 use crate::client::cable_url;
 
 /// A server's answer to an upgrade may be so long.
