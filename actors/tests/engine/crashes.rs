@@ -164,3 +164,17 @@ async fn lets_an_entity_be_crashed_on_purpose_and_lists_it_until_it_is_asked_aga
     assert_eq!(hub.until_failed().await, "the end");
     assert!(matches!(ask(&hub, "a", Command::Add(1)).await, Err(AskError::Unavailable(_))));
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn tells_of_a_crash_without_a_break_while_it_is_written_down() {
+    let hub = testing::hub(plan()).await;
+    for number in 0..50 {
+        let key = format!("e{number}");
+        ask(&hub, &key, Command::Add(1)).await.expect("added");
+        hub.crash(&EntityId::new("counter", &key), "to see what happens").await.expect("it crashed");
+        for _ in 0..2_000 {
+            let history = hub.supervision().history;
+            assert!(history.iter().any(|restarted| restarted.id == key), "{key} was forgotten: {history:?}");
+        }
+    }
+}

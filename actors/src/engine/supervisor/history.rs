@@ -98,8 +98,12 @@ impl History {
             }
             let asking = hub.asking(&trunkline_protocol::Principal::house());
             match hub.ask::<Chronicle>("all", ChronicleCommand(waiting.clone()), asking).await {
-                // These and no others: some may be gone already (folded), and more may have come meanwhile.
-                Ok(_) => self.inner.lock().unwritten.retain(|unwritten| !waiting.contains(unwritten)),
+                Ok(written) => {
+                    // Folding it takes it over; until then it is told from here, so that nobody who looks misses it.
+                    let _ = hub.seen(written.position).await;
+                    // These and no others: more may have come meanwhile.
+                    self.inner.lock().unwritten.retain(|unwritten| !waiting.contains(unwritten));
+                }
                 Err(error) => {
                     tracing::warn!(%error, "the restart history was not written; trying again");
                     tokio::select! {
