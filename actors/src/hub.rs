@@ -27,8 +27,7 @@ use crate::{
         house::House,
         latency::Counted,
         mailbox::{NotPosted, Resident as _, Wish},
-        opening,
-        published::{Published, PublishedTopic},
+        opening, published,
         relay::{Relay, RelayHealth, Tell},
         sequence::Sequences,
         supervisor::report,
@@ -256,23 +255,32 @@ impl Hub {
             tracing::warn!("the relay is behind: a notice is dropped");
         }
     }
-    /// Tells a topic something directly: whispers, `$pubsub`. Stored for those who return only where `keep`: it is then journaled, and
-    /// this resolves when it is durable.
+    /// Tells a topic something directly. Where `keep`, as [`Hub::publish_all`] does; otherwise it is not stored for those who return
+    /// (whispers, figures), and this resolves when it is queued.
     ///
     /// # Errors
     /// Those of [`Hub::ask`]; [`AskError::Overloaded`] where the relay is far behind.
     pub async fn publish(&self, broadcast: Broadcast, keep: bool) -> Result<(), AskError> {
-        if keep {
-            let (topic, asking) = (broadcast.topic.clone(), self.asking(&Principal::house()));
-            return self.ask::<PublishedTopic>(topic.as_str(), Published::new(broadcast), asking).await.map(|_| ());
-        }
-        let told = self.inner.house.tells.send_timeout(Tell::Say(broadcast), ASK_DEADLINE).await;
-        told.map_err(|_| AskError::Overloaded)
+        if keep { self.publish_all(vec![broadcast], true).await } else { published::say(&self.inner.house, broadcast).await }
     }
-    /// The history of a topic since a place; see [`History`] for how to go on with what is live.
+    /// Tells topics something directly, in this order. Where `keep`, each is kept as its topic's [`Retention`](crate::Retention) says.
+    /// Resolves when every core of the edge has been handed it, and what the journal keeps is durable. Where it fails, those before
+    /// the failure may have been told.
+    ///
+    /// # Errors
+    /// Those of [`Hub::ask`]; [`AskError::Overloaded`] where the relay is far behind.
+    pub async fn publish_all(&self, broadcasts: Vec<Broadcast>, keep: bool) -> Result<(), AskError> {
+        published::publish(self, broadcasts, keep).await
+    }
+    /// The history of a topic since a place, as far as memory reaches; see [`History`] for how to go on with what is live.
     #[must_use]
     pub fn history(&self, topic: &Topic, since: Since<'_>) -> History {
-        self.inner.relay.backlog.history(topic, since)
+        self.inner.relay.history(topic, since)
+    }
+    /// What was published on a topic since a place, is still to be kept, and is no longer in memory: read from the journal, oldest first.
+    /// Ask [`Hub::history`] for what came after the last of it. Empty where memory suffices; `None` where it cannot be told whole.
+    pub async fn recall(&self, topic: &Topic, since: Since<'_>) -> Option<Vec<Broadcast>> {
+        self.inner.relay.recall(topic, since).await
     }
     /// Who has joined which topic.
     #[must_use]

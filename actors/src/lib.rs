@@ -9,6 +9,7 @@
 //! - [`accounts`]: wing: who is here and what they may do
 //! - [`streams`]: wing: livestreams, and the people and places around them
 //! - [`moderation`]: wing: what may come in
+//! - [`pubsub`]: wing: publishing and subscribing by name
 //! - [`system`]: wing: the hub seen from outside
 #![deny(missing_docs)]
 
@@ -17,6 +18,7 @@ pub mod engine;
 pub mod hub;
 pub mod moderation;
 pub mod plan;
+pub mod pubsub;
 pub mod streams;
 pub mod system;
 pub mod testing;
@@ -34,6 +36,7 @@ pub use engine::{
     lease::{Claim, Holder, Lease, Leases},
     projection::{Projection, Unsealed},
     relay::RelayHealth,
+    retention::{Kept, Pattern, Retention, Retentions},
     supervisor::{
         history::Restarted,
         report::{ActorReport, ActorState, Supervision, SupervisorReport},

@@ -11,7 +11,7 @@ use futures::future::BoxFuture;
 use parking_lot::RwLock;
 
 use crate::{
-    Channel, Entity, Hub, Projection,
+    Channel, Entity, Hub, Projection, Retentions,
     engine::{entity::actor, house::Kind},
 };
 
@@ -28,6 +28,7 @@ pub struct Plan {
     pub(crate) workers: Vec<(&'static str, Duration, Work)>,
     pub(crate) projections_by_type: Things,
     pub(crate) provided: Things,
+    pub(crate) retentions: Retentions,
     lines: Vec<String>,
 }
 
@@ -66,6 +67,11 @@ impl Plan {
         let name = type_name::<T>();
         self.lines.push(format!("provides    {}", name.rsplit("::").next().unwrap_or(name)));
         self.provided.insert(TypeId::of::<T>(), thing);
+        self
+    }
+    /// Keeps what is published on `$pubsub` topics by these rules.
+    pub fn retain(&mut self, retentions: Retentions) -> &mut Self {
+        self.retentions = retentions;
         self
     }
     /// Does this every `period` while the hub is open, the first time one period after it opened, under supervision: a panic is counted,

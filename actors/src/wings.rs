@@ -8,6 +8,7 @@ use crate::{
         self, Pipeline,
         stages::{Duplicate, IgnoreList, Trusted},
     },
+    pubsub::{self, PubsubConfig},
     streams::{self, StreamsConfig},
     system,
 };
@@ -19,6 +20,8 @@ pub struct WingsConfig {
     pub passwords: Arc<accounts::Passwords>,
     /// What the deployment said of livestreams.
     pub streams: StreamsConfig,
+    /// What it said of publishing and subscribing by name.
+    pub pubsub: PubsubConfig,
 }
 
 /// The plan of a whole hub.
@@ -30,6 +33,7 @@ pub fn plan(config: &WingsConfig) -> Plan {
     // Flood, rules and classifier take their places after these (`platform.md` section 3).
     let pipeline = Pipeline::new().stage(Trusted).stage(IgnoreList(known.ignore_lists)).stage(Duplicate(known.board));
     moderation::plan(&mut plan, pipeline);
+    pubsub::plan(&mut plan, config.pubsub.clone());
     system::plan(&mut plan);
     plan
 }

@@ -4,10 +4,13 @@
 //! Nothing here is an error towards a client: what cannot be read is [`Ignored`], as `cable.md` 1.6.7 asks.
 
 pub mod extended;
+pub mod events;
+pub mod publication;
 mod identifier;
 mod reading;
 mod writing;
 
+pub use events::Events;
 pub use identifier::Identifier;
 pub use reading::{ClientFrame, Data, Ignored};
 pub use writing::{DisconnectReason, Position, ServerFrame};
@@ -21,6 +24,8 @@ pub enum Subprotocol {
     Extended,
     /// `actioncable-unsupported`: selected, it tells the client to give up.
     Unsupported,
+    /// Server-sent events; never negotiated, only ever read.
+    Events(Events),
 }
 
 impl Subprotocol {

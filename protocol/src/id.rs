@@ -109,6 +109,18 @@ impl fmt::Display for ConnectionId {
         write!(f, "{:032x}", self.0)
     }
 }
+/// The text is not the name of a connection.
+#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+#[error("not a connection's sid")]
+pub struct NotAConnectionId;
+
+impl FromStr for ConnectionId {
+    type Err = NotAConnectionId;
+    fn from_str(text: &str) -> Result<Self, NotAConnectionId> {
+        let spelled = text.len() == 32 && text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
+        spelled.then(|| u128::from_str_radix(text, 16).ok().map(Self)).flatten().ok_or(NotAConnectionId)
+    }
+}
 impl fmt::Debug for ConnectionId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(self, f)
@@ -161,6 +173,20 @@ mod tests {
         assert_eq!((id.kind(), id.key()), ("stream", "twitch.tv/a/b"));
         assert_eq!(id.as_str().parse::<EntityId>(), Ok(id));
         assert_eq!("nokey".parse::<EntityId>(), Err(NotAnEntityId));
+    }
+
+    #[test]
+    fn a_connection_is_found_by_the_sid_it_was_told_and_by_nothing_else() {
+        let id = ConnectionId::random();
+        assert_eq!(id.to_string().parse(), Ok(id));
+        for text in [
+            "",
+            "1",
+            "+123456789012345678901234567890123",
+            &id.to_string().to_uppercase().replace(|c: char| c.is_ascii_digit(), "A"),
+        ] {
+            assert_eq!(text.parse::<ConnectionId>(), Err(NotAConnectionId), "{text}");
+        }
     }
 
     #[test]

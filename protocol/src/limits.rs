@@ -65,6 +65,12 @@ pub const TICKET_BYTES_MAX: usize = 128 * 1024;
 pub const ATTENDANCE_TOPIC_BYTES_MAX: usize = 512 * 1024;
 /// What the attendance of all topics may hold; beyond it nobody new joins.
 pub const ATTENDANCE_BYTES_MAX: usize = 64 * 1024 * 1024;
+/// Bytes that the topics whose history is kept in memory only may hold together; beyond it the oldest broadcast goes first.
+pub const RECENT_BYTES_MAX: usize = 64 * 1024 * 1024;
+/// Bytes that one history may hold that is read from the journal; a longer one is gone.
+pub const RECALL_BYTES_MAX: usize = 768 * 1024;
+/// The data of one published message: a quarter of what may wait for one reader.
+pub const PUBLICATION_BYTES_MAX: usize = 256 * 1024;
 /// Notices and direct publishes that may wait for the relay.
 pub const TELLS_MAX: usize = 8192;
 /// How long the relay waits for one core of the edge before it gives that core up.
@@ -74,3 +80,5 @@ const _: () = assert!(RECORD_BYTES_MAX <= 128 * 1024 - 1024, "sled never fsyncs 
 const _: () = assert!(JOURNAL_BATCH_MAX <= JOURNAL_QUEUE_MAX, "a batch is drawn from the queue");
 const _: () = assert!(2 * ATTENDANCE_TOPIC_BYTES_MAX <= OUTBOX_BYTES_MAX, "who is there must fit a reader's outbox");
 const _: () = assert!(FRAME_BYTES_MAX < OUTBOX_BYTES_MAX, "one frame must fit a reader's outbox");
+const _: () = assert!(RECALL_BYTES_MAX < OUTBOX_BYTES_MAX, "a whole history must fit a reader's outbox");
+const _: () = assert!(2 * PUBLICATION_BYTES_MAX < OUTBOX_BYTES_MAX, "one published message must fit a reader's outbox");

@@ -74,7 +74,7 @@ fn imports_downwards_only() {
         }
     }
     for (name, text) in files("actors/src/engine", ".rs") {
-        for wing in ["accounts", "streams", "moderation", "system", "wings"] {
+        for wing in ["accounts", "streams", "moderation", "pubsub", "system", "wings"] {
             assert!(
                 !code(&text).any(|line| line.contains(&format!("crate::{wing}"))),
                 "{name} of the engine imports the wing {wing}"

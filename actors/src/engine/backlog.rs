@@ -17,7 +17,7 @@ use trunkline_protocol::{
     limits::{BACKLOG_BROADCASTS_MAX, BACKLOG_BYTES_MAX, BACKLOG_TTL},
 };
 
-use super::pieces;
+use super::{pieces, retention::Retention};
 use crate::{Broadcast, Offset, Projection, Unsealed};
 
 /// From where a client wants a topic's history.
@@ -96,11 +96,14 @@ struct Kept {
     at: Timestamp,
     message: Bytes,
     conflate: Option<String>,
+    kind: Option<String>,
 }
 impl Record for Kept {
     const KIND: u16 = codec::kinds::BACKLOG;
-    const SCHEMA: u8 = 1;
+    const SCHEMA: u8 = 2;
 }
+
+static EMPTY: VecDeque<Kept> = VecDeque::new();
 
 /// The offset of the last broadcast that a commit at `position` can have.
 pub(crate) fn last_of(position: Position) -> u64 {
@@ -135,23 +138,40 @@ impl Backlog {
         shelves.floor = shelves.floor.max(last_of(position));
         shelves.floor_changed = true;
     }
-    /// The topic's history since a place.
-    pub(crate) fn history(&self, topic: &Topic, since: Since<'_>) -> History {
+    /// The topic's history since a place, within its retention.
+    pub(crate) fn history(&self, topic: &Topic, since: Since<'_>, retention: &Retention, now: Timestamp) -> History {
         let shelves = self.shelves.lock();
         let shelf = shelves.topics.get(topic);
         let upto = shelf.map_or(0, |shelf| shelf.last);
-        let kept = shelf.map(|shelf| &shelf.kept);
-        let found: Vec<&Kept> = match since {
-            Since::Seconds(second) => kept.into_iter().flatten().filter(|kept| kept.at.as_seconds() >= second).collect(),
-            Since::After { epoch, offset } => {
-                let known = shelf.is_some_and(|shelf| offset >= shelf.dropped) && offset >= shelves.floor;
-                if epoch != &*self.epoch || offset > shelves.reached || !known {
-                    return History::Gone;
-                }
-                kept.into_iter().flatten().filter(|kept| kept.offset > offset).collect()
+        let (kept, dropped) = shelf.map_or((&EMPTY, 0), |shelf| (&shelf.kept, shelf.dropped));
+        let oldest = now.minus(retention.ttl);
+        let mut within = kept.iter().skip(kept.len().saturating_sub(retention.broadcasts_max)).peekable();
+        let mut hidden = kept.len().checked_sub(retention.broadcasts_max + 1).map_or(0, |last| kept[last].offset);
+        while let Some(old) = within.next_if(|kept| kept.at < oldest) {
+            hidden = old.offset;
+        }
+        if let Since::After { epoch, offset } = since {
+            let known = shelf.is_some() && offset >= dropped.max(hidden).max(shelves.floor);
+            if epoch != &*self.epoch || offset > shelves.reached || !known {
+                return History::Gone;
             }
-        };
-        History::Recovered { broadcasts: found.into_iter().map(|kept| self.broadcast(topic, kept)).collect(), upto }
+        }
+        let found = within.filter(|kept| match since {
+            Since::Seconds(second) => kept.at.as_seconds() >= second,
+            Since::After { offset, .. } => kept.offset > offset,
+        });
+        History::Recovered { broadcasts: found.map(|kept| self.broadcast(topic, kept)).collect(), upto }
+    }
+    /// May something that was said on the topic from this second on be missing here, though it was kept?
+    pub(crate) fn begins_after(&self, topic: &Topic, second: i64) -> bool {
+        let shelves = self.shelves.lock();
+        let Some(shelf) = shelves.topics.get(topic) else { return true };
+        let whole = shelf.dropped == 0 && shelves.floor == 0;
+        !whole && shelf.kept.front().is_none_or(|first| first.at.as_seconds() >= second)
+    }
+    /// Is this a place that the relay has reached?
+    pub(crate) fn has_reached(&self, epoch: &str, offset: u64) -> bool {
+        epoch == &*self.epoch && offset <= self.shelves.lock().reached
     }
     fn broadcast(&self, topic: &Topic, kept: &Kept) -> Broadcast {
         Broadcast {
@@ -160,7 +180,7 @@ impl Backlog {
             offset: Some(Offset { epoch: Arc::clone(&self.epoch), offset: kept.offset }),
             conflate: kept.conflate.as_deref().map(Arc::from),
             except: None,
-            kind: None,
+            kind: kept.kind.as_deref().map(Arc::from),
         }
     }
 }
@@ -186,8 +206,9 @@ impl Shelves {
             // Kept already: the relay tells a page again after a restart.
             return;
         }
-        let conflate = broadcast.conflate.as_deref().map(str::to_owned);
-        shelf.kept.push_back(Kept { offset, at, message: broadcast.message.clone(), conflate });
+        let text = |text: &Arc<str>| text.to_string();
+        let (conflate, kind) = (broadcast.conflate.as_ref().map(text), broadcast.kind.as_ref().map(text));
+        shelf.kept.push_back(Kept { offset, at, message: broadcast.message.clone(), conflate, kind });
         shelf.last = offset;
         self.kept += 1;
         self.bytes += broadcast.message.len() + OVERHEAD;
@@ -268,7 +289,7 @@ impl Projection for Backlog {
         "engine.backlog"
     }
     fn schema(&self) -> u8 {
-        1
+        2
     }
     fn fold(&self, _: &Commit) -> Result<(), CodecError> {
         Ok(())

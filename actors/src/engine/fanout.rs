@@ -33,13 +33,21 @@ pub struct Broadcast {
     /// Not to this connection (a whisper's own sender).
     pub except: Option<ConnectionId>,
     /// The frame's `type` key (`presence`); `None` for a data frame, which has none.
-    pub kind: Option<&'static str>,
+    pub kind: Option<Arc<str>>,
 }
 
 /// What a channel makes of one commit or notice; filled by [`Channel::render`](super::channel::Channel::render).
 #[derive(Debug, Default)]
 pub struct Broadcasts {
     pub(crate) out: Vec<Broadcast>,
+}
+
+impl Broadcast {
+    /// A message for everybody on a topic: JSON text, every one counts.
+    #[must_use]
+    pub fn new(topic: Topic, message: impl Into<Bytes>) -> Self {
+        Self { topic, message: message.into(), offset: None, conflate: None, except: None, kind: None }
+    }
 }
 
 impl Broadcasts {

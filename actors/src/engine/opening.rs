@@ -9,7 +9,7 @@ use futures::FutureExt as _;
 use parking_lot::Mutex;
 use tokio::{
     runtime::Handle,
-    sync::{mpsc, watch},
+    sync::{Semaphore, mpsc, watch},
     time::Instant,
 };
 use trunkline_persistence::{Journal, JournalError};
@@ -24,6 +24,8 @@ use super::{
     house::{House, closed},
     latency::Latency,
     published::PublishedTopic,
+    recall::RECALLS_AT_ONCE,
+    recent::Recent,
     relay::{Desk, Relay, snapshots::Snapshots},
     sequence::{Sequence, Sequences},
     supervisor::{
@@ -52,6 +54,7 @@ pub(crate) async fn open(mut plan: Plan, journal: Arc<dyn Journal>, config: HubC
     let epoch: Arc<str> = journal.epoch().into();
     let (tells, heard) = mpsc::channel(TELLS_MAX);
     let (alarms, history) = (Arc::new(Alarms::default()), Arc::new(History::default()));
+    let retentions = std::mem::take(&mut plan.retentions);
     let (backlog, fanout) = (Arc::new(Backlog::new(Arc::clone(&epoch))), Arc::new(Fanout::default()));
     let mut projections: Vec<Arc<dyn Projection>> = vec![Arc::clone(&alarms) as _, Arc::clone(&history) as _];
     projections.append(&mut plan.projections);
@@ -71,6 +74,9 @@ pub(crate) async fn open(mut plan: Plan, journal: Arc<dyn Journal>, config: HubC
         projections,
         channels: plan.channels.clone(),
         backlog,
+        recent: Recent::default(),
+        retentions,
+        recalls: Semaphore::new(RECALLS_AT_ONCE),
         fanout,
         history: Arc::clone(&history),
         seen: watch::Sender::new(0),

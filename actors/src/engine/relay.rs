@@ -17,22 +17,27 @@ use futures::StreamExt as _;
 use parking_lot::Mutex;
 use serde::Serialize;
 use tokio::{
-    sync::{mpsc, watch},
+    sync::{Semaphore, mpsc, oneshot, watch},
     time::Instant,
 };
 use trunkline_persistence::{Journal, JournalError};
 use trunkline_protocol::{CodecError, Commit, Notice, Position, limits::BACKLOG_TTL};
 
 use self::snapshots::Snapshots;
-use super::{backlog::Backlog, fanout::Fanout, supervisor::history::History};
-use crate::{Broadcast, Channel, Clock, OpenError, Projection};
+use super::{backlog::Backlog, fanout::Fanout, recent::Recent, supervisor::history::History};
+use crate::{Broadcast, Channel, Clock, OpenError, Projection, Retentions};
 
 /// What the relay is told beside the journal.
 pub(crate) enum Tell {
     /// Something that is not kept; told once everything up to that position has been.
     Notice(Notice, Position),
-    /// Said on a topic directly, and not kept.
-    Say(Broadcast),
+    /// Said on topics directly, and not written; whoever waits for it is told when every core has been handed it.
+    Say {
+        broadcasts: Vec<Broadcast>,
+        /// Remembered first, where the topic's history is kept in memory.
+        keep: bool,
+        told: Option<oneshot::Sender<()>>,
+    },
 }
 
 /// How the relay is; for `/health`.
@@ -63,6 +68,10 @@ pub(crate) struct Relay {
     pub(crate) projections: Vec<Arc<dyn Projection>>,
     pub(crate) channels: Vec<Arc<dyn Channel>>,
     pub(crate) backlog: Arc<Backlog>,
+    pub(crate) recent: Recent,
+    pub(crate) retentions: Retentions,
+    /// Histories that are being read from the journal.
+    pub(crate) recalls: Semaphore,
     pub(crate) fanout: Arc<Fanout>,
     pub(crate) history: Arc<History>,
     /// Everything up to here is in the projections.

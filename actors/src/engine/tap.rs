@@ -78,7 +78,7 @@ fn tapped(broadcast: &Broadcast) -> Broadcast {
     message.extend_from_slice(b",\"message\":");
     message.extend_from_slice(&broadcast.message);
     message.push(b'}');
-    Broadcast { topic: place(&broadcast.topic), message: message.into(), offset: None, conflate: None, except: None, kind: None }
+    Broadcast::new(place(&broadcast.topic), message)
 }
 
 #[cfg(test)]

@@ -134,7 +134,9 @@ fn typed(out: &mut Vec<u8>, identifier: &str, kind: &str) {
 fn data(out: &mut Vec<u8>, identifier: &str, message: &[u8], kind: Option<&str>, position: Option<Position<'_>>) {
     out.push(b'{');
     if let Some(kind) = kind {
-        write(out, format_args!(r#""type":"{kind}","#));
+        out.extend_from_slice(br#""type":"#);
+        serde_json::to_writer(&mut *out, kind).expect("a vector takes every write");
+        out.push(b',');
     }
     out.extend_from_slice(br#""identifier":"#);
     out.extend_from_slice(identifier.as_bytes());

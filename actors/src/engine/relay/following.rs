@@ -7,7 +7,7 @@ use tokio::{sync::watch, task::JoinError, time::Instant};
 use trunkline_persistence::{FollowError, Snapshot};
 use trunkline_protocol::limits::TELLS_MAX;
 
-use super::{Desk, Relay};
+use super::{Desk, Relay, telling::Batch};
 use crate::engine::house::closed;
 
 /// A snapshot is taken after so many commits, or so long after the last one if anything was folded since.
@@ -80,9 +80,9 @@ impl Relay {
                         while desk.waiting.len() < TELLS_AT_ONCE && let Ok(tell) = desk.tells.try_recv() {
                             desk.waiting.push_back(tell);
                         }
-                        let mut batch = Vec::new();
+                        let mut batch = Batch::default();
                         self.tell_waiting(desk, *self.seen.borrow(), stopped, &mut batch);
-                        self.fanout.deliver(batch).await;
+                        self.deliver(batch).await;
                     }
                     saved = saved => {
                         saving = None;

@@ -6,18 +6,26 @@ use std::{
     sync::Arc,
 };
 
+use tokio::sync::oneshot;
 use trunkline_protocol::{CodecError, Commit, Notice, Position, Topic};
 
 use super::{Desk, Relay, Tell};
 use crate::{
-    Broadcast, Broadcasts, Offset,
+    Broadcast, Broadcasts, Kept, Offset,
     engine::{backlog::last_of, entity::actor::said, published},
 };
+
+/// What is handed out next, and who waits for that.
+#[derive(Default)]
+pub(super) struct Batch {
+    said: Vec<Broadcast>,
+    waiting: Vec<oneshot::Sender<()>>,
+}
 
 impl Relay {
     /// Folds, renders and hands out one page. Where one commit cannot be folded, those before it are told all the same.
     pub(super) async fn tell_page(&self, desk: &mut Desk, page: &[Commit]) {
-        let mut batch = Vec::new();
+        let mut batch = Batch::default();
         let mut came = Ok(Ok(()));
         let before = *self.seen.borrow();
         let mut position = before;
@@ -32,7 +40,7 @@ impl Relay {
             match self.render(commit) {
                 Ok(said) => {
                     self.backlog.keep(&said, commit.at);
-                    batch.extend(said);
+                    batch.said.extend(said);
                 }
                 Err(error) => self.stop(position, &error.to_string()),
             }
@@ -42,7 +50,7 @@ impl Relay {
             self.backlog.reach(position, self.clock.now());
             self.seen.send_replace(position);
         }
-        self.fanout.deliver(batch).await;
+        self.deliver(batch).await;
         match came {
             Ok(Ok(())) => {}
             Ok(Err(error)) => {
@@ -56,18 +64,40 @@ impl Relay {
     }
 
     /// Says what waits for no later position than this one, in order.
-    pub(super) fn tell_waiting(&self, desk: &mut Desk, position: Position, stopped: bool, batch: &mut Vec<Broadcast>) {
+    pub(super) fn tell_waiting(&self, desk: &mut Desk, position: Position, stopped: bool, batch: &mut Batch) {
         while let Some(tell) = desk.waiting.front() {
             if matches!(tell, Tell::Notice(_, after) if *after > position) && !stopped {
                 return;
             }
             match desk.waiting.pop_front() {
-                Some(Tell::Say(broadcast)) => batch.push(broadcast),
+                Some(Tell::Say { mut broadcasts, keep, told }) => {
+                    if keep {
+                        broadcasts.iter_mut().for_each(|broadcast| self.remember(broadcast));
+                    }
+                    batch.said.append(&mut broadcasts);
+                    batch.waiting.extend(told);
+                }
                 // A notice of something that is not in the projections makes no sense to anybody.
                 Some(Tell::Notice(_, after)) if after > position => {}
-                Some(Tell::Notice(notice, _)) => batch.extend(self.render_notice(&notice)),
+                Some(Tell::Notice(notice, _)) => batch.said.extend(self.render_notice(&notice)),
                 None => return,
             }
+        }
+    }
+
+    pub(super) async fn deliver(&self, batch: Batch) {
+        self.fanout.deliver(batch.said).await;
+        for waiting in batch.waiting {
+            // Whoever asked may have stopped waiting.
+            let _ = waiting.send(());
+        }
+    }
+
+    /// Gives a broadcast its place among those that are kept in memory, where its topic's are.
+    fn remember(&self, broadcast: &mut Broadcast) {
+        let retention = self.retentions.of(&broadcast.topic);
+        if retention.kept == Kept::Memory {
+            self.recent.keep(broadcast, &retention, self.clock.now());
         }
     }
 
@@ -76,7 +106,7 @@ impl Relay {
     }
 
     /// What every channel says of a commit, each with its place in its topic's history.
-    pub(super) fn render(&self, commit: &Commit) -> Result<Vec<Broadcast>, CodecError> {
+    pub(in crate::engine) fn render(&self, commit: &Commit) -> Result<Vec<Broadcast>, CodecError> {
         let mut out = Broadcasts::default();
         for channel in &self.channels {
             self.guarded(channel.name(), &mut out, |out| channel.render(commit, out));
