@@ -58,6 +58,7 @@ async fn run(phase: &str, folder: &Path, streams: u64, commits: u64) {
     let config = WingsConfig {
         passwords: Arc::new(Passwords::new(&PasswordConfig::default()).expect("sound costs")),
         streams: StreamsConfig::default(),
+        pubsub: Default::default(),
     };
     let hub = Hub::open(wings::plan(&config), journal.clone(), HubConfig::default()).await.expect("the hub opens");
     let opened = start.elapsed();

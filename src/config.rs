@@ -5,6 +5,7 @@
 
 pub mod bootstrap;
 pub mod cable;
+pub mod pubsub;
 pub mod settings;
 
 use std::{
@@ -18,6 +19,7 @@ use trunkline_protocol::{Role, limits};
 
 pub use bootstrap::Bootstrap;
 pub use cable::CableConfig;
+pub use pubsub::{PublishKeys, PubsubSettings};
 pub use settings::{Mistakes, Section, Settings};
 
 use crate::{
@@ -46,6 +48,8 @@ pub struct Config {
     pub bootstrap: Bootstrap,
     /// What the streams wing was told.
     pub streams: StreamsConfig,
+    /// What it said of publishing and subscribing by name.
+    pub pubsub: PubsubSettings,
     /// What is logged and counted.
     pub telemetry: TelemetryConfig,
 }
@@ -186,6 +190,7 @@ impl Config {
             settings.mistake(format!("auth: {error}"));
         }
         let streams = settings.section("streams", read_streams);
+        let pubsub = PubsubSettings::read(&mut settings);
         let telemetry = settings.section("telemetry", |telemetry| TelemetryConfig {
             log: telemetry.text("log", TelemetryConfig::LOG),
             format: telemetry.choice("format", LogFormat::Text, &[("text", LogFormat::Text), ("json", LogFormat::Json)]),
@@ -193,7 +198,7 @@ impl Config {
         if let Err(reason) = telemetry.check() {
             settings.mistake(format!("telemetry.log {reason}"));
         }
-        settings.finish(Self { listen, journal, edge, cable, auth, bootstrap, streams, telemetry })
+        settings.finish(Self { listen, journal, edge, cable, auth, bootstrap, streams, pubsub, telemetry })
     }
     /// The folder that the journal keeps its files in; `None` where it keeps none.
     #[must_use]

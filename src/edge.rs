@@ -24,6 +24,8 @@ pub mod query;
 pub mod body;
 pub mod answer;
 pub mod rest;
+pub mod publish;
+pub mod events;
 pub mod dashboard;
 pub mod page;
 

@@ -27,7 +27,9 @@ use crate::{
     edge::{
         self, Api, Identify, JidDoor, Origins, Running, ServeConfig,
         auth::{self, Auth, CableDoor},
+        events,
         limits::Minutes,
+        publish::{self, PublishDesk},
         rest, threshold,
         tls::{Certificate, TlsError},
         upgrade,
@@ -140,20 +142,24 @@ impl House {
             cables: std::sync::OnceLock::new(),
             gate: std::sync::OnceLock::new(),
         });
+        let desk = web::Data::new(PublishDesk::new(&hub, config.pubsub.keys.clone()));
         let certificate = config.edge.tls.clone().map(Certificate::open).transpose()?;
         let serve = ServeConfig { tls: certificate.as_ref().map(Certificate::server_config), ..serve_config(config) };
-        let (paths, served) = (serve.paths.clone(), api.clone());
+        let (paths, served, published) = (serve.paths.clone(), api.clone(), desk.clone());
         let app = move || {
             App::new()
                 .wrap(from_fn(threshold::pass))
                 .wrap(NormalizePath::trim())
                 .configure(upgrade::plain(&paths))
+                .configure(publish::routes(published.clone()))
+                .configure(events::routes)
                 .configure(rest::routes(served.clone()))
         };
         let running = edge::serve(serve, listener, hub.clone(), door, app).await.map_err(HouseError::Edge)?;
         // Set once: this is the only edge that this Api ever serves.
         drop(api.cables.set(running.stats()));
         drop(api.gate.set(running.gate()));
+        drop(desk.gate.set(running.gate()));
         rest::system::show(&hub.provided::<System>(), &running.gate());
         if let Some(certificate) = certificate {
             tokio::spawn(Certificate::watch(Arc::downgrade(&certificate)));
@@ -175,7 +181,7 @@ pub fn plan(config: &Config) -> Result<Plan, HouseError> {
         location_validation: config.streams.location_validation,
         analytics: config.streams.analytics != Feature::Off,
     };
-    Ok(wings::plan(&WingsConfig { passwords: Arc::new(passwords), streams }))
+    Ok(wings::plan(&WingsConfig { passwords: Arc::new(passwords), streams, pubsub: config.pubsub.wing.clone() }))
 }
 
 /// Recovery may take seconds: not on a thread that others wait for.

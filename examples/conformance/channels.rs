@@ -48,7 +48,7 @@ fn topic(params: &Map<String, Value>, key: &str) -> Option<Topic> {
 
 /// A message for everybody on a topic.
 pub fn broadcast(topic: Topic, payload: &Value) -> Broadcast {
-    Broadcast { topic, message: payload.to_string().into(), offset: None, conflate: None, except: None, kind: None }
+    Broadcast::new(topic, payload.to_string())
 }
 
 impl Channel for StreamChannel {

@@ -9,8 +9,13 @@ use std::{net::TcpListener, sync::Arc, time::Duration};
 use actix_web::{App, HttpResponse, web};
 use clap::Parser;
 use trunkline::{
-    actors::{Hub, HubConfig, Plan},
-    edge::{Everybody, Origins, ServeConfig, serve, upgrade},
+    actors::{Hub, HubConfig, Plan, pubsub},
+    config::PubsubSettings,
+    edge::{
+        Everybody, Origins, ServeConfig, events,
+        publish::{self, PublishDesk},
+        serve, upgrade,
+    },
     persistence::MemoryJournal,
     protocol::{Principal, limits},
 };
@@ -24,6 +29,15 @@ struct Options {
     /// From which pages cables may be opened; empty: from all.
     #[arg(long, default_value = "", value_delimiter = ',')]
     allowed_origins: Vec<String>,
+    /// Signs stream names; the keys for publishing are derived from it.
+    #[arg(long)]
+    secret: Option<String>,
+    /// Any `$pubsub` stream may be heard by its plain name.
+    #[arg(long)]
+    public_streams: bool,
+    /// Messages of each stream that are kept for clients that return.
+    #[arg(long, default_value_t = 100)]
+    history_limit: usize,
     /// The largest message of a client, in bytes.
     #[arg(long, default_value_t = 65_536)]
     max_message: usize,
@@ -40,6 +54,10 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let options = Options::parse();
     let mut plan = Plan::new();
     channels::plan(&mut plan);
+    let mut settings = options.secret.as_deref().map(PubsubSettings::with_secret).unwrap_or_default();
+    settings.wing.public = options.public_streams;
+    settings.wing.otherwise.broadcasts_max = options.history_limit;
+    pubsub::plan(&mut plan, settings.wing);
     let hub_config = HubConfig { presence_ttl: Duration::from_secs(options.presence_ttl), ..HubConfig::default() };
     let hub = Hub::open(plan, MemoryJournal::new(), hub_config).await?;
 
@@ -59,8 +77,17 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     };
     let listener = TcpListener::bind(&options.listen)?;
     let cables = upgrade::plain(&config.paths);
-    let app = move || App::new().configure(cables.clone()).route("/health", web::get().to(async || HttpResponse::Ok().body("OK")));
+    let desk = web::Data::new(PublishDesk::new(&hub, settings.keys));
+    let published = publish::routes(desk.clone());
+    let pages = move |root: &mut web::ServiceConfig| {
+        root.configure(cables)
+            .configure(published)
+            .configure(events::routes)
+            .route("/health", web::get().to(async || HttpResponse::Ok().body("OK")));
+    };
+    let app = move || App::new().configure(pages.clone());
     let running = serve(config, listener, hub.clone(), Arc::new(Everybody(Principal::house())), app).await?;
+    drop(desk.gate.set(running.gate()));
     println!("listening on {}", running.addr);
 
     let mut terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;

@@ -203,11 +203,6 @@ impl Principal {
     pub fn require(&self, permission: &str) -> Result<(), Refusal> {
         if self.may(permission) { Ok(()) } else { Err(Refusal::forbidden()) }
     }
-    /// The connection identifiers by which an application addresses this principal's connections from outside (`cable.md` 2.9): JSON.
-    #[must_use]
-    pub fn identifiers(&self) -> Cow<'_, str> {
-        format!(r#"{{"user_id":{}}}"#, self.user).into()
-    }
     /// What others are shown: the local part of the e-mail address.
     #[must_use]
     pub fn display_name(&self) -> &str {

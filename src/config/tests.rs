@@ -30,6 +30,11 @@ fn names_every_mistake_at_once() {
         [[bootstrap.api_key]]
         name = "bot"
         key_env = "NOT_SET_ANYWHERE"
+        [pubsub]
+        secret = ""
+        history = "tape"
+        [[pubsub.topic]]
+        limit = 0
         [sevrer]
         listen = "127.0.0.1:1"
     "#;
@@ -45,12 +50,16 @@ fn names_every_mistake_at_once() {
         "bootstrap.user[1].role is `emperor`",
         "bootstrap.user[1].password is missing",
         "bootstrap.api_key[1].key_env names the environment variable NOT_SET_ANYWHERE",
+        "pubsub.secret must not be empty",
+        "pubsub.history is `tape`",
+        "pubsub.topic[1].pattern is missing",
+        "pubsub.topic[1].limit must be a whole number",
         "sevrer: there is no such section",
         "TRUNKLINE_SERVER_LISTN: there is no such setting",
     ] {
         assert!(mistakes.iter().any(|mistake| mistake.contains(expected)), "{expected} in {mistakes:#?}");
     }
-    assert_eq!(mistakes.len(), 12, "{mistakes:#?}");
+    assert_eq!(mistakes.len(), 16, "{mistakes:#?}");
 }
 
 #[test]
@@ -78,13 +87,29 @@ fn takes_secrets_from_the_environment_and_never_prints_them() {
 }
 
 #[test]
+fn derives_the_keys_of_publishers_unless_they_are_given_or_the_address_is_closed() {
+    let keys = |text: &str| read(&format!("[pubsub]\n{text}"), &[("S", "s3Krit")]).expect("nothing is wrong").pubsub.keys;
+    assert_eq!(keys(""), PublishKeys::default());
+    let derived = keys("secret_env = \"S\"");
+    assert!(derived.broadcast.as_deref().is_some_and(|key| key.starts_with("a239a7ca")), "as the contract derives it");
+    assert!(derived.api.as_deref().is_some_and(|key| key.starts_with("1db39720")));
+    let given = keys("secret = \"s3Krit\"\nbroadcast_key = \"none\"\napi_key = \"mine\"");
+    assert_eq!((given.broadcast, given.api.as_deref()), (None, Some("mine")));
+    let text = "[pubsub]\nttl_s = 7\n[[pubsub.topic]]\npattern = \"chat/*\"\nhistory = \"journal\"\nlatest_wins = true\n";
+    let wing = read(text, &[]).expect("nothing is wrong").pubsub.wing;
+    assert_eq!((wing.otherwise.ttl.as_secs(), wing.rules.len()), (7, 1));
+    assert!(wing.rules[0].latest_wins && wing.rules[0].pattern.matches("chat/1"));
+    assert_eq!(wing.rules[0].retention.kept, trunkline_actors::Kept::Journal);
+}
+
+#[test]
 fn documents_every_setting_in_the_example() {
     let example = include_str!("../../trunkline.example.toml");
     let environment = [("ADMIN_PASSWORD", "Change-me-0"), ("MONITOR_KEY", "tl_0123456789abcdef0123456789abcdef")];
     let written = read(example, &environment).expect("the example is without mistake");
     assert_eq!(written.bootstrap.users.len(), 1);
     // Every key that is known stands in the example, commented out or not: an unknown one names those that are known.
-    for section in ["server", "journal", "limits", "auth", "streams", "telemetry"] {
+    for section in ["server", "journal", "limits", "auth", "streams", "pubsub", "telemetry"] {
         let Err(Mistakes(mistakes)) = read(&format!("[{section}]\nno_such_key = 1\n"), &[]) else {
             panic!("unknown keys are mistakes")
         };

@@ -20,10 +20,10 @@ use trunkline_protocol::{
     cable::{DisconnectReason, Identifier, ServerFrame, Subprotocol},
 };
 
-use super::socket::{Link, Sent, append_text, close_frame, text_frame};
-pub(crate) use commands::joined;
+use super::socket::{Link, Sent, append_frame, append_text, close_frame};
+pub(crate) use commands::{joined, subscribe_now as subscribe};
 pub(crate) use resuming::{find, keep, readmit};
-pub(crate) use session::Session;
+pub(crate) use session::{Session, depart};
 pub(crate) use subscriptions::{Asides, Subscription, Subscriptions};
 
 /// How a connection ends from our side.
@@ -57,7 +57,7 @@ impl Farewell {
     /// (`streams.md` 8.1); extended ones, and those of an application, ask for a new token (`cable.md` 2.8).
     pub(crate) fn expired(who: &Principal, speaks: Subprotocol) -> Self {
         match (&who.credential, speaks) {
-            (Credential::Application { .. }, _) | (_, Subprotocol::Extended) => Self::TOKEN_EXPIRED,
+            (Credential::Application { .. }, _) | (_, Subprotocol::Extended | Subprotocol::Events(_)) => Self::TOKEN_EXPIRED,
             (_, Subprotocol::Base | Subprotocol::Unsupported) => Self::UNAUTHORIZED,
         }
     }
@@ -125,7 +125,9 @@ impl Client {
     }
     /// Sends one frame.
     pub(crate) fn send(&self, frame: &ServerFrame<'_>) -> Sent {
-        self.link.send(text_frame(frame))
+        let mut out = Vec::with_capacity(192);
+        append_frame(&mut out, frame, self.speaks);
+        self.link.send(out.into())
     }
     /// Sends what a channel transmits to this client alone.
     pub(crate) fn transmit(&self, identifier: &Identifier, message: &Value) {

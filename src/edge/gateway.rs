@@ -8,6 +8,7 @@ mod handover;
 mod holding;
 mod pace;
 mod pulse;
+pub(crate) mod recovery;
 mod table;
 
 use std::{
@@ -19,11 +20,8 @@ use std::{
 
 use actix::{Actor, ActorFutureExt as _, Addr, AsyncContext as _, Context, Handler, Message, StreamHandler, WrapFuture as _};
 use futures::Stream;
-use trunkline_actors::{History, Hub, Since};
-use trunkline_protocol::{
-    ConnectionId, Principal, Topic,
-    cable::{Identifier, ServerFrame, extended::HistoryRequest},
-};
+use trunkline_actors::Hub;
+use trunkline_protocol::{ConnectionId, Principal, Topic, cable::Identifier};
 
 use super::{
     connection::{Client, Farewell, Subscription},
@@ -167,47 +165,6 @@ impl Core {
         for topic in &subscription.topics {
             table.detach(topic, &subscription.identifier, client.speaks, client.slot.get());
         }
-    }
-    /// Tells a subscription what it missed, then says so. No await between the question and the last frame, and live broadcasts that the
-    /// answer already holds are kept from it: no gap, nothing twice.
-    pub(crate) async fn recover(&self, client: &Client, identifier: &Rc<Identifier>, request: &HistoryRequest) {
-        // A pass under way may hold broadcasts for this client that the history holds, too.
-        while self.table.borrow().is_fanning_out() {
-            tokio::task::yield_now().await;
-        }
-        let topics = match client.subscriptions.borrow().get(identifier) {
-            Some(subscription) if subscription.confirmed && client.slot.get() != u32::MAX => subscription.topics.clone(),
-            _ => return,
-        };
-        // A stream that is none of the subscription's cannot be told.
-        let known = request.streams.keys().all(|name| topics.iter().any(|topic| topic.name() == name));
-        let recovered: Option<Vec<_>> = topics
-            .iter()
-            .filter_map(|topic| {
-                let since = match request.streams.get(topic.name()) {
-                    Some(at) => Since::After { epoch: &at.epoch, offset: at.offset },
-                    None if request.since > 0 => Since::Seconds(request.since),
-                    None => return None,
-                };
-                Some(match self.hub().history(topic, since) {
-                    History::Recovered { broadcasts, upto } => Some((topic, broadcasts, upto)),
-                    History::Gone => None,
-                })
-            })
-            .collect();
-        let Some(recovered) = recovered.filter(|_| known) else {
-            self.let_go(client, identifier, |_| false);
-            client.send(&ServerFrame::RejectHistory(identifier.json()));
-            return;
-        };
-        self.let_go(client, identifier, |topic| recovered.iter().any(|(told, ..)| *told == topic));
-        for (topic, broadcasts, upto) in recovered {
-            for broadcast in &broadcasts {
-                client.link.send(fanout::compose(broadcast, identifier, client.speaks));
-            }
-            self.table.borrow_mut().catch_up(topic, client.slot.get(), identifier, upto);
-        }
-        client.send(&ServerFrame::ConfirmHistory(identifier.json()));
     }
     fn clients(&self) -> Vec<Rc<Client>> {
         self.table.borrow().clients().chain(&*self.arriving.borrow()).cloned().collect()

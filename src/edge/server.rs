@@ -17,7 +17,7 @@ use std::{
 
 use actix::Addr;
 use actix_codec::Framed;
-use actix_http::{HttpService, Request, body::MessageBody, h1};
+use actix_http::{HttpMessage as _, HttpService, Request, body::MessageBody, h1};
 use actix_server::{Server, ServerHandle};
 use actix_service::{
     IntoServiceFactory, Service as _, ServiceFactory, ServiceFactoryExt as _, apply_fn_factory, fn_factory_with_config, fn_service,
@@ -108,6 +108,9 @@ pub(crate) struct Shared {
     /// What lost connections had.
     pub tickets: Tickets,
     open: AtomicUsize,
+    /// Of those, readers of events: their sockets stay among those of requests, and must leave some room there.
+    reading: AtomicUsize,
+    reading_max: usize,
     working: AtomicUsize,
     stopping: AtomicBool,
     open_max: usize,
@@ -124,6 +127,23 @@ impl Shared {
     /// Gives it back.
     pub(crate) fn release(&self) {
         self.open.fetch_sub(1, Ordering::Relaxed);
+    }
+    /// Takes room for one more reader of events, if there is any.
+    pub(crate) fn reserve_reading(&self) -> bool {
+        let room = |reading| (reading < self.reading_max).then_some(reading + 1);
+        if self.reading.fetch_update(Ordering::Relaxed, Ordering::Relaxed, room).is_err() {
+            return false;
+        }
+        let reserved = self.reserve();
+        if !reserved {
+            self.reading.fetch_sub(1, Ordering::Relaxed);
+        }
+        reserved
+    }
+    /// Gives it back.
+    pub(crate) fn release_reading(&self) {
+        self.reading.fetch_sub(1, Ordering::Relaxed);
+        self.release();
     }
     /// Something is being finished, until the guard is dropped.
     pub(crate) fn at_work(self: &Arc<Self>) -> AtWork {
@@ -266,6 +286,8 @@ where
     B: MessageBody + 'static,
 {
     let addr = listener.local_addr()?;
+    // Inherited by every connection: a reader of events who reads nothing any more is given up, too.
+    let _ = rustix::net::sockopt::set_tcp_user_timeout(&listener, upgrade::UNHEARD_MS);
     let room = Room::measure(config.cores.max(1));
     let cores = config.cores.max(1);
     let shared = Arc::new(Shared {
@@ -276,6 +298,8 @@ where
         config,
         identify,
         open: AtomicUsize::new(0),
+        reading: AtomicUsize::new(0),
+        reading_max: (room.requests * cores / 2).max(1),
         working: AtomicUsize::new(0),
         stopping: AtomicBool::new(false),
         gateways: Mutex::default(),
@@ -335,23 +359,28 @@ where
     let shared = shared.clone();
     // Types that no function can name.
     macro_rules! attended {
-        () => {{
-            let shared = shared.clone();
+        ($core:expr) => {{
+            let core = $core;
             let app = app().into_factory().map_err(|error: S::Error| error.into().error_response());
-            apply_fn_factory(app, move |request: Request, app: &_| attend::<_, _, B, _>(&shared, app.call(request)))
+            apply_fn_factory(app, move |request: Request, app: &_| {
+                // Whoever reads events takes a seat on this core.
+                request.extensions_mut().insert(core.clone());
+                attend::<_, _, B, _>(core.shared(), app.call(request))
+            })
         }};
     }
     // The two differ in the type of their streams only.
     macro_rules! http {
-        ($wire:expr) => {
+        ($wire:expr) => {{
+            let core = enter(&shared);
             HttpService::build()
                 .tcp_nodelay(true)
                 .client_request_timeout(config.head_timeout)
                 .client_disconnect_timeout(Duration::from_secs(5))
                 .keep_alive(config.keep_alive)
-                .upgrade(upgrades(enter(&shared), $wire))
-                .finish(map_config(attended!(), |()| AppConfig::default()))
-        };
+                .upgrade(upgrades(core.clone(), $wire))
+                .finish(map_config(attended!(core), |()| AppConfig::default()))
+        }};
     }
     let server = match config.tls.clone() {
         None => builder.listen("edge", listener, move || http!(|stream: TcpStream| stream).tcp()),
@@ -421,7 +450,7 @@ impl Room {
         }
         let files = getrlimit(Resource::Nofile).current.unwrap_or(1 << 20).min(1 << 24) as usize;
         let reserve = (files / 8).min(256);
-        let requests = (files / 8).clamp(16, 4096);
+        let requests = (files / 8).clamp(16, 16_384);
         Self { cables: files.saturating_sub(reserve + requests).max(1), requests: (requests / cores).max(8) }
     }
 }

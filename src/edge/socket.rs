@@ -19,7 +19,7 @@ use std::{
 
 use bytes::Bytes;
 
-pub(crate) use frame::{BINARY, FrameRun, TEXT, append_text, close_frame, message_frame, text_frame};
+pub(crate) use frame::{BINARY, FrameRun, TEXT, append_frame, append_text, close_frame, message_frame, text_frame};
 pub(crate) use hot::{Pushed, send as send_hot};
 pub(crate) use outbox::LatestKey;
 use outbox::Outbox;
@@ -174,6 +174,22 @@ impl Link {
         }
         self.warm();
         Poll::Ready(Ok(()))
+    }
+    /// Takes what waits, about so much at most: for whoever is not written to but fetches.
+    pub(crate) fn fetch(&self, bytes_max: usize) -> Option<Bytes> {
+        let mut slot = self.outbox.borrow_mut();
+        let outbox = slot.as_mut()?;
+        let mut fetched = Vec::new();
+        while fetched.len() < bytes_max {
+            let Some(front) = outbox.front() else {
+                *slot = None;
+                break;
+            };
+            fetched.extend_from_slice(front);
+            let written = front.len();
+            outbox.advance(written);
+        }
+        (!fetched.is_empty()).then(|| fetched.into())
     }
     /// Says that nothing more will be written.
     pub(crate) fn poll_shutdown(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {

@@ -15,7 +15,7 @@ use actix_web::{
     web,
 };
 
-use super::{Api, Problem, auth, cors, limits::Allowance, trace::Traced};
+use super::{Api, Problem, auth, cors, events, limits::Allowance, publish, trace::Traced};
 
 /// The middleware: `App::new().wrap(from_fn(threshold::pass))`.
 ///
@@ -34,7 +34,7 @@ pub async fn pass(mut request: ServiceRequest, next: Next<impl MessageBody + 'st
         Ok(Some(done)) => request.into_response(done),
         Ok(None) => {
             request.extensions_mut().insert(traced.clone());
-            if request.method() == Method::HEAD {
+            if request.method() == Method::HEAD && asked.path != events::PATH {
                 // Routed like a GET; the transport leaves the body out, as it saw the method before us.
                 request.head_mut().method = Method::GET;
             }
@@ -87,7 +87,8 @@ impl Asked {
             .into_iter()
             .filter_map(|name| Some((name.clone(), request.headers().get(&name)?.clone())))
             .collect();
-        let is_api = path == "/api" || path.starts_with("/api/");
+        // Publishers show a key of their own, and are not counted.
+        let is_api = (path == "/api" || path.starts_with("/api/")) && path != publish::PUBLISH;
         let is_wall =
             is_api && (path.ends_with("/streams.json") || request.query_string().split('&').any(|pair| pair == "format=array"));
         Self {
@@ -108,7 +109,7 @@ async fn admit(
     asked: &Asked,
     allowance: &mut Option<Allowance>,
 ) -> Result<Option<HttpResponse>, Problem> {
-    if asked.method == Method::OPTIONS {
+    if asked.method == Method::OPTIONS && asked.path != events::PATH {
         let mut response = HttpResponse::NoContent().finish();
         cors::preflight(&asked.headers, response.headers_mut());
         return Ok(Some(response));

@@ -34,12 +34,12 @@ use super::{
 };
 
 /// How long naming a client may take; then it is sent away and comes back.
-const IDENTIFY_DEADLINE: Duration = Duration::from_secs(5);
+pub(crate) const IDENTIFY_DEADLINE: Duration = Duration::from_secs(5);
 /// The kernel's send buffer of one client: without it a stalled reader costs 2.3 MB of kernel memory before we notice.
 const SEND_BUFFER_BYTES: usize = 64 * 1024;
 
 /// A peer that acknowledges nothing for so long is gone: without it a client that lost power is pinged for a quarter of an hour.
-const UNHEARD_MS: u32 = 120_000;
+pub(crate) const UNHEARD_MS: u32 = 120_000;
 
 /// What a client showed when it asked for a cable.
 #[derive(Debug)]

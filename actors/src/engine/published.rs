@@ -17,7 +17,7 @@ use crate::{AskError, Asking, Broadcast, Broadcasts, Decision, Entity, Hub, NoNo
 /// Broadcasts of one command: with as many commands as a commit may hold, each still gets a place of its own.
 const FACTS_MAX: usize = 16;
 /// What they may weigh together: less than what a commit may hold.
-const FACTS_BYTES_MAX: usize = RECORD_BYTES_MAX - 8 * 1024;
+const FACTS_BYTES_MAX: usize = RECORD_BYTES_MAX - 2 * 1024;
 /// What one costs beside its message.
 const OVERHEAD: usize = 256;
 
@@ -126,12 +126,13 @@ pub(crate) async fn publish(hub: &Hub, broadcasts: Vec<Broadcast>, keep: bool) -
 }
 
 fn weight(broadcast: &Broadcast) -> usize {
-    broadcast.message.len() + broadcast.topic.as_str().len() + OVERHEAD
+    // Its topic is also the name of the entity.
+    broadcast.message.len() + 2 * broadcast.topic.as_str().len() + OVERHEAD
 }
 
 async fn write(hub: &Hub, topic: &Topic, broadcasts: Vec<Broadcast>) -> Result<(), AskError> {
     if broadcasts.iter().any(|broadcast| weight(broadcast) > FACTS_BYTES_MAX) {
-        let sentence = format!("A message that is kept in the journal holds at most {} bytes", FACTS_BYTES_MAX - 1024);
+        let sentence = format!("A message that is kept in the journal holds at most {} bytes", FACTS_BYTES_MAX - 2 * 1024);
         return Err(Refusal::new(RefusalKind::Invalid, "MESSAGE_TOO_LARGE", sentence).into());
     }
     let published = broadcasts.into_iter().map(Published::from).collect();

@@ -76,7 +76,7 @@ struct Meta {
     transient: Option<bool>,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, Default)]
 struct Payload {
     #[serde(default)]
     identifier: Option<String>,
@@ -122,10 +122,12 @@ fn parse<'a, T: Deserialize<'a>>(text: &'a str) -> Result<T, Unpublishable> {
 }
 
 fn disconnect(payload: Option<Payload>) -> Result<Publication, Unpublishable> {
-    let Some(Payload { identifier: Some(identifier), reconnect }) = payload.filter(|payload| payload.identifier.is_some()) else {
-        return Err(Unpublishable::Invalid("`payload.identifier` must be a string".into()));
-    };
-    Ok(Publication::Disconnect { identifier, reconnect: reconnect.unwrap_or(true) })
+    let Payload { identifier, reconnect } = payload.unwrap_or_default();
+    // Nobody's identifiers would be everybody's who has none.
+    match identifier.filter(|identifier| !identifier.is_empty()) {
+        Some(identifier) => Ok(Publication::Disconnect { identifier, reconnect: reconnect.unwrap_or(true) }),
+        None => Err(Unpublishable::Invalid("`payload.identifier` must be a string that is not empty".into())),
+    }
 }
 
 impl Message {
@@ -222,6 +224,7 @@ mod tests {
             r#"[{"stream":"s","data":"1"},{"data":"2"}]"#,
             r#"{"command":"dance"}"#,
             r#"{"command":"disconnect"}"#,
+            r#"{"command":"disconnect","payload":{"identifier":""}}"#,
             r#"{"command":"disconnect","payload":{"identifier":{"user_id":1}}}"#,
             r#"{"stream":"s","data":"1","meta":{"broadcast_type":"a\nb"}}"#,
             r#"{"stream":"s","data":"1","meta":{"transient":"yes"}}"#,

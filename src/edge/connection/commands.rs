@@ -57,7 +57,7 @@ pub(super) fn begin(core: &Rc<Core>, client: &Rc<Client>, text: &str) -> Option<
         }
         ClientFrame::History { identifier, history } => {
             let (identifier, core, client) = (core.known(&identifier)?, core.clone(), client.clone());
-            Some(Box::pin(async move { core.recover(&client, &identifier, &history).await }))
+            Some(Box::pin(async move { core.recover_standing(&client, &identifier, &history).await }))
         }
         ClientFrame::Whisper { identifier, data } => whisper(core, client, &identifier, data),
         ClientFrame::Presence { identifier, records } => {
@@ -87,7 +87,7 @@ fn whisper(core: &Rc<Core>, client: &Rc<Client>, identifier: &str, data: &RawVal
     let identifier = core.known(identifier)?;
     let topic = client.subscriptions.borrow().get(&identifier)?.asides.as_ref()?.whisper.clone()?;
     let message = Bytes::copy_from_slice(data.get().as_bytes());
-    let broadcast = Broadcast { topic, message, offset: None, conflate: None, except: Some(client.id), kind: None };
+    let broadcast = Broadcast { except: Some(client.id), ..Broadcast::new(topic, message) };
     let core = core.clone();
     Some(Box::pin(async move {
         if let Err(error) = core.hub().publish(broadcast, false).await {
@@ -122,6 +122,15 @@ fn subscribe(core: &Rc<Core>, client: &Rc<Client>, text: &str, wanted: Wanted) -
     Some(Box::pin(admit(core.clone(), client.clone(), identifier, wanted)))
 }
 
+/// Subscribes and waits for what comes of it: whether the subscription stands. For those who send no commands of their own.
+pub(crate) async fn subscribe_now(core: &Rc<Core>, client: &Rc<Client>, text: &str, history: Option<HistoryRequest>) -> bool {
+    if let Some(admission) = subscribe(core, client, text, Wanted { history, presence: None }) {
+        admission.await;
+    }
+    let subscriptions = client.subscriptions.borrow();
+    core.known(text).is_some_and(|identifier| subscriptions.get(&identifier).is_some_and(|one| one.confirmed))
+}
+
 async fn admit(core: Rc<Core>, client: Rc<Client>, identifier: Rc<Identifier>, wanted: Wanted) {
     let admission = match ask(&core, &client, &identifier).await {
         Ok(admission) => admission,
@@ -136,11 +145,19 @@ async fn admit(core: Rc<Core>, client: Rc<Client>, identifier: Rc<Identifier>, w
     for greeting in &admission.greetings {
         client.transmit(&identifier, greeting);
     }
+    let recalled = match &wanted.history {
+        Some(request) => {
+            let recalled = core.recall(&admission.topics, request).await;
+            core.quiet().await;
+            recalled
+        }
+        None => None,
+    };
     // Attached before confirmed: what is published after the client saw the confirmation is never lost.
     settle(&core, &client, &identifier, admission);
     client.send(&ServerFrame::Confirm(identifier.json()));
-    if let Some(request) = wanted.history {
-        core.recover(&client, &identifier, &request).await;
+    if let Some(request) = &wanted.history {
+        core.recover(&client, &identifier, request, recalled);
     }
     if let Some(presence) = wanted.presence {
         attending::join(&core, &client, &identifier, &presence).await;

@@ -190,36 +190,42 @@ impl Session {
 }
 
 impl Session {
-    /// Gives the seat back and leaves every confirmed subscription, whatever ended the connection; the command in hand is finished first.
+    /// Gives the seat back, and keeps for a client that was lost what it may come back for.
     fn depart(&mut self) {
-        if !self.core.leave(&self.client) {
-            return;
-        }
         // Whom we send away begins anew; who was lost, or closed, may come back for what it had.
         let sent_away = matches!(self.phase, Phase::Ending(farewell) if farewell != Farewell::ANSWERED);
-        if !sent_away && self.client.dismissed().is_none() {
-            keep(&self.core, &self.client);
-        }
-        let (core, client, obeying) = (self.core.clone(), self.client.clone(), self.obeying.take());
-        if obeying.is_none() && client.subscriptions.borrow().len() == 0 {
-            return;
-        }
-        self.core.outlive(async move {
-            if let Some(obeying) = obeying {
-                obeying.await;
-            }
-            let subscriptions = client.subscriptions.borrow_mut().take();
-            for subscription in subscriptions.into_iter().filter(|one| one.confirmed) {
-                if let Some(topic) = subscription.attends() {
-                    core.hub().attendance().lose(core.hub(), topic, client.id);
-                }
-                commands::leave(&core, &client, &subscription.identifier).await;
-                let identifier = subscription.identifier.clone();
-                drop(subscription);
-                core.forget(identifier);
-            }
-        });
+        let resumable = !sent_away && self.client.dismissed().is_none();
+        depart(&self.core, &self.client, self.obeying.take(), resumable);
     }
+}
+
+/// Gives a client's seat back and leaves every confirmed subscription, whatever ended the connection; the command in hand is finished first.
+pub(crate) fn depart(core: &Rc<Core>, client: &Rc<Client>, obeying: Option<LocalBoxFuture<'static, ()>>, resumable: bool) {
+    if !core.leave(client) {
+        return;
+    }
+    if resumable {
+        keep(core, client);
+    }
+    if obeying.is_none() && client.subscriptions.borrow().len() == 0 {
+        return;
+    }
+    let (at, client) = (core.clone(), client.clone());
+    core.outlive(async move {
+        if let Some(obeying) = obeying {
+            obeying.await;
+        }
+        let subscriptions = client.subscriptions.borrow_mut().take();
+        for subscription in subscriptions.into_iter().filter(|one| one.confirmed) {
+            if let Some(topic) = subscription.attends() {
+                at.hub().attendance().lose(at.hub(), topic, client.id);
+            }
+            commands::leave(&at, &client, &subscription.identifier).await;
+            let identifier = subscription.identifier.clone();
+            drop(subscription);
+            at.forget(identifier);
+        }
+    });
 }
 
 impl Future for Session {

@@ -13,7 +13,7 @@ use trunkline_protocol::{
 };
 
 use super::{Core, table::Table};
-use crate::edge::socket::{FrameRun, LatestKey, Pushed, append_text, send_hot};
+use crate::edge::socket::{FrameRun, LatestKey, Pushed, append_frame, send_hot};
 
 /// Sockets written to before others on this core get their turn: about 1.5 ms.
 const SLICE: usize = 512;
@@ -203,15 +203,13 @@ pub(super) fn compose(broadcast: &Broadcast, identifier: &Identifier, speaks: Su
 
 fn append(out: &mut Vec<u8>, broadcast: &Broadcast, identifier: &Identifier, speaks: Subprotocol) {
     let position = match &broadcast.offset {
-        Some(at) if speaks == Subprotocol::Extended => {
+        Some(at) if matches!(speaks, Subprotocol::Extended | Subprotocol::Events(_)) => {
             Some(Position { stream: broadcast.topic.name(), epoch: &at.epoch, offset: at.offset })
         }
         _ => None,
     };
-    append_text(
-        out,
-        &ServerFrame::Data { identifier: identifier.json(), message: &broadcast.message, kind: broadcast.kind, position },
-    );
+    let (identifier, kind) = (identifier.json(), broadcast.kind.as_deref());
+    append_frame(out, &ServerFrame::Data { identifier, message: &broadcast.message, kind, position }, speaks);
 }
 
 /// Puts frames behind one another.
@@ -223,10 +221,17 @@ struct Composer {
 
 impl Composer {
     fn add(&mut self, broadcast: &Broadcast, identifier: &Rc<Identifier>, speaks: Subprotocol) {
+        let before = self.bytes.len();
         append(&mut self.bytes, broadcast, identifier, speaks);
-        self.ends.push((self.bytes.len(), latest(broadcast, identifier)));
+        // A reader of events may not be told of every frame.
+        if self.bytes.len() > before {
+            self.ends.push((self.bytes.len(), latest(broadcast, identifier)));
+        }
     }
     fn add_frame(&mut self, frame: &Bytes, key: Option<LatestKey>) {
+        if frame.is_empty() {
+            return;
+        }
         self.bytes.extend_from_slice(frame);
         self.ends.push((self.bytes.len(), key));
     }

@@ -61,6 +61,9 @@ fn beat(core: &Rc<Core>, beat: u32) {
             Pushed::Whole => {}
             // A reader who is behind is not idle: whatever it reads next refreshes it, and pings must not fill its outbox.
             Pushed::Cold if client.link.is_behind() => {}
+            Pushed::Cold if matches!(client.speaks, Subprotocol::Events(_)) => {
+                client.send(&ServerFrame::Ping(now.as_seconds()));
+            }
             Pushed::Cold => {
                 client.link.send(frame.bytes.clone());
             }

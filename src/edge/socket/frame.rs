@@ -1,7 +1,7 @@
 //! The server's half of RFC 6455 framing: unmasked, unfragmented, final. (tungstenite reads; this writes.)
 
 use bytes::Bytes;
-use trunkline_protocol::cable::ServerFrame;
+use trunkline_protocol::cable::{ServerFrame, Subprotocol};
 
 use super::LatestKey;
 
@@ -21,6 +21,14 @@ pub(crate) fn append_text(out: &mut Vec<u8>, frame: &ServerFrame<'_>) {
     let (header, used) = header(TEXT, length);
     out[start + HEADER_BYTES_MAX - used..start + HEADER_BYTES_MAX].copy_from_slice(&header[..used]);
     out.drain(start..start + HEADER_BYTES_MAX - used);
+}
+
+/// Appends a frame as a client reads it; nothing where it is not told of such a frame.
+pub(crate) fn append_frame(out: &mut Vec<u8>, frame: &ServerFrame<'_>, speaks: Subprotocol) {
+    match speaks {
+        Subprotocol::Events(events) => events.write(out, frame),
+        Subprotocol::Base | Subprotocol::Extended | Subprotocol::Unsupported => append_text(out, frame),
+    }
 }
 
 /// One text frame.

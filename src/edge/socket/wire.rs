@@ -22,20 +22,22 @@ pub(crate) enum Wire {
     Plain(TcpStream),
     /// Only its own task writes: rustls may hold a record back, and must then be flushed by whoever is woken for it.
     Sealed(RefCell<Box<dyn Duplex>>),
+    /// Nothing is written: what waits in the outbox is fetched by the body of a response.
+    Fetched,
 }
 
 impl Wire {
     pub(super) fn plain(&self) -> Option<&TcpStream> {
         match self {
             Self::Plain(stream) => Some(stream),
-            Self::Sealed(_) => None,
+            Self::Sealed(_) | Self::Fetched => None,
         }
     }
     /// Writes what can be written at once; `WouldBlock` for TLS, always.
     pub(super) fn try_write(&self, bytes: &[u8]) -> io::Result<usize> {
         match self {
             Self::Plain(stream) => stream.try_write(bytes),
-            Self::Sealed(_) => Err(io::ErrorKind::WouldBlock.into()),
+            Self::Sealed(_) | Self::Fetched => Err(io::ErrorKind::WouldBlock.into()),
         }
     }
     pub(super) fn poll_write(&self, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
@@ -48,11 +50,12 @@ impl Wire {
                 }
             },
             Self::Sealed(stream) => Pin::new(&mut **stream.borrow_mut()).poll_write(cx, bytes),
+            Self::Fetched => Poll::Pending,
         }
     }
     pub(super) fn poll_flush(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         match self {
-            Self::Plain(_) => Poll::Ready(Ok(())),
+            Self::Plain(_) | Self::Fetched => Poll::Ready(Ok(())),
             Self::Sealed(stream) => Pin::new(&mut **stream.borrow_mut()).poll_flush(cx),
         }
     }
@@ -62,6 +65,7 @@ impl Wire {
                 Poll::Ready(rustix::net::shutdown(stream, rustix::net::Shutdown::Write).map_err(io::Error::from))
             }
             Self::Sealed(stream) => Pin::new(&mut **stream.borrow_mut()).poll_shutdown(cx),
+            Self::Fetched => Poll::Ready(Ok(())),
         }
     }
     pub(super) fn poll_read(&self, cx: &mut Context<'_>, buffer: &mut [u8]) -> Poll<io::Result<usize>> {
@@ -78,6 +82,7 @@ impl Wire {
                 ready!(Pin::new(&mut **stream.borrow_mut()).poll_read(cx, &mut buffer))?;
                 Poll::Ready(Ok(buffer.filled().len()))
             }
+            Self::Fetched => Poll::Pending,
         }
     }
 }
