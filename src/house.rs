@@ -25,7 +25,7 @@ use trunkline_persistence::{Journal, OpenJournalError};
 use crate::{
     config::{Config, Feature},
     edge::{
-        self, Api, Identify, JidDoor, Origins, Running, ServeConfig,
+        self, Api, EdgeStats, Identify, JidDoor, Origins, Running, ServeConfig,
         auth::{self, Auth, CableDoor},
         events,
         limits::Minutes,
@@ -114,6 +114,11 @@ impl House {
     #[must_use]
     pub fn url(&self) -> String {
         format!("{}://{}", self.scheme, self.address)
+    }
+    /// What the edge counts.
+    #[must_use]
+    pub fn stats(&self) -> Arc<EdgeStats> {
+        self.running.stats()
     }
     /// Tells every client to come back later, lets what is in flight finish, and closes the journal.
     pub async fn close(self) {

@@ -168,8 +168,7 @@ async fn respond(request: HttpRequest, shape: Events, wanted: Vec<Wanted>) -> Re
     response
         .content_type("text/event-stream; charset=utf-8")
         .insert_header((header::CACHE_CONTROL, "private, no-cache, no-store, must-revalidate, max-age=0"))
-        .insert_header(("x-accel-buffering", "no"))
-        .insert_header((header::CONNECTION, "keep-alive"));
+        .insert_header(("x-accel-buffering", "no"));
     let mut response = response.streaming(reader);
     share(&core, request.headers(), response.headers_mut());
     Ok(response)

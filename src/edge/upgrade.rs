@@ -237,7 +237,7 @@ async fn welcome(core: Rc<Core>, link: Link, handshake: Handshake, speaks: Subpr
     let handshake = Arc::new(handshake);
     let ticket = match speaks {
         Subprotocol::Extended => connection::find(&core, &handshake).await,
-        Subprotocol::Base | Subprotocol::Unsupported => None,
+        Subprotocol::Base | Subprotocol::Unsupported | Subprotocol::Events(_) => None,
     };
     let (named, kept) = match ticket {
         Some(ticket) => (Ok(ticket.who), Some(ticket.subscriptions)),

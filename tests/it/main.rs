@@ -10,6 +10,7 @@ mod house;
 mod starting;
 mod street;
 mod lists;
+mod pubsub;
 mod seam;
 mod history;
 mod system;
