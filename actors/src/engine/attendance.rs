@@ -168,8 +168,8 @@ impl Rolls {
         }
     }
     fn note(&mut self, topic: &Topic, message: &PresenceMessage<'_>) {
-        let (topic, message) = (topic.clone(), message.to_json().into());
-        self.untold.push_back(Broadcast { topic, message, offset: None, conflate: None, except: None, kind: Some("presence") });
+        let told = Broadcast::new(topic.clone(), message.to_json());
+        self.untold.push_back(Broadcast { kind: Some("presence".into()), ..told });
     }
 }
 

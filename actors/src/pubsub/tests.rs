@@ -132,7 +132,7 @@ async fn recalls_from_the_journal_what_memory_no_longer_holds() {
     let first = recorder.has(10).await[0].offset.clone().expect("a place");
     hub.close().await;
     // So late that nothing of it is rendered any more when the hub opens again.
-    let late = HubConfig { clock: Clock::starting_at(testing::MOMENT.plus(Duration::from_secs(1800))) };
+    let late = HubConfig { clock: Clock::starting_at(testing::MOMENT.plus(Duration::from_secs(1800))), ..HubConfig::default() };
     let hub = Hub::open(plan_of(config()), journal.restarted(), late).await.expect("it opens again");
     say(&hub, message("other", 1)).await;
     let since = Since::After { epoch: &first.epoch, offset: first.offset };
