@@ -12,7 +12,7 @@ use trunkline::{
     actors::{Hub, HubConfig, Plan, pubsub},
     config::PubsubSettings,
     edge::{
-        Everybody, Origins, ServeConfig, events,
+        Everybody, Identify, JidConfig, JidDoor, Origins, ServeConfig, events,
         publish::{self, PublishDesk},
         serve, upgrade,
     },
@@ -29,7 +29,7 @@ struct Options {
     /// From which pages cables may be opened; empty: from all.
     #[arg(long, default_value = "", value_delimiter = ',')]
     allowed_origins: Vec<String>,
-    /// Signs stream names; the keys for publishing are derived from it.
+    /// Signs stream names and tokens; the keys for publishing are derived from it.
     #[arg(long)]
     secret: Option<String>,
     /// Any `$pubsub` stream may be heard by its plain name.
@@ -86,7 +86,12 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
             .route("/health", web::get().to(async || HttpResponse::Ok().body("OK")));
     };
     let app = move || App::new().configure(pages.clone());
-    let running = serve(config, listener, hub.clone(), Arc::new(Everybody(Principal::house())), app).await?;
+    let everybody = Everybody(Principal::house());
+    let door: Arc<dyn Identify> = match options.secret {
+        Some(secret) => Arc::new(JidDoor::new(&JidConfig { secret, param: "jid".to_owned(), enforce: false }, everybody)),
+        None => Arc::new(everybody),
+    };
+    let running = serve(config, listener, hub.clone(), door, app).await?;
     drop(desk.gate.set(running.gate()));
     println!("listening on {}", running.addr);
 
