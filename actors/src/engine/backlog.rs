@@ -408,7 +408,8 @@ mod tests {
         let restored = Backlog::new(Arc::clone(&epoch));
         restored.restore(saved.clone().into_iter().collect()).expect("readable");
         let since = Since::After { epoch: &epoch, offset: (newest - 10) << 10 };
-        assert_eq!(restored.history(&Topic::channel("all"), since), backlog.history(&Topic::channel("all"), since));
+        let told = |backlog: &Backlog| backlog.history(&Topic::channel("all"), since, &Retention::STANDARD, at(newest));
+        assert_eq!(told(&restored), told(&backlog));
         // What is in the snapshot and grows too old is removed from it, whichever process saved it.
         restored.reach(newest, Timestamp::from_millis(newest as i64 + 2 * TTL_MS));
         save(&restored, &mut saved);
