@@ -216,6 +216,7 @@ fn read_server(server: &mut Section<'_>) -> (SocketAddr, EdgeConfig) {
         connections_max: server.size("connections_max", default.connections_max, 1..=10_000_000),
         cors_origins: server.list("cors_origins", &["*"]),
         cable_origins: server.list("cable_origins", &["*"]),
+        deflate: server.flag("deflate", false),
         public_streams: server.flag("public_streams", false),
         trust_forwarded: server.flag("trust_forwarded", false),
         maintenance: server.flag("maintenance", false),

@@ -58,6 +58,8 @@ pub struct EdgeConfig {
     pub cors_origins: Vec<String>,
     /// Whose pages may open `/cable`: `*`, or origins. The hub's own page always may.
     pub cable_origins: Vec<String>,
+    /// Cables are compressed for clients that offer to (permessage-deflate).
+    pub deflate: bool,
     /// `/cable` without a token may read `StreamsChannel` (`streams.md` C20).
     pub public_streams: bool,
     /// The hub stands behind a proxy that sets `X-Forwarded-For`, `-Host` and `-Proto`.
@@ -105,6 +107,7 @@ impl Default for EdgeConfig {
             connections_max: 100_000,
             cors_origins: vec!["*".to_owned()],
             cable_origins: vec!["*".to_owned()],
+            deflate: false,
             public_streams: false,
             trust_forwarded: false,
             maintenance: false,

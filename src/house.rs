@@ -204,6 +204,7 @@ fn serve_config(config: &Config) -> ServeConfig {
     ServeConfig {
         cores: if config.edge.workers == 0 { default.cores } else { config.edge.workers },
         origins: Origins { allowed: config.edge.cable_origins.clone(), ..default.origins },
+        deflate: config.edge.deflate,
         connections_max: config.edge.connections_max,
         pong_timeout: config.cable.pong_timeout,
         session_ttl: config.cable.session_ttl,

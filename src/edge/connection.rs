@@ -7,6 +7,7 @@ mod attending;
 mod budget;
 mod commands;
 mod inbound;
+mod inflating;
 mod resuming;
 mod session;
 mod subscriptions;
@@ -85,6 +86,15 @@ impl Farewell {
     }
 }
 
+/// In which form a client is told things: those of one dialect share their frames.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub(crate) struct Dialect {
+    /// Its subprotocol.
+    pub speaks: Subprotocol,
+    /// It negotiated permessage-deflate.
+    pub deflates: bool,
+}
+
 /// A connected client, as its gateway and its task share it.
 pub(crate) struct Client {
     /// Its socket.
@@ -95,6 +105,8 @@ pub(crate) struct Client {
     pub who: Principal,
     /// What it speaks.
     pub speaks: Subprotocol,
+    /// Whether its messages may be compressed.
+    pub deflates: bool,
     /// Its seat in the gateway.
     pub slot: Cell<u32>,
     /// When it last said anything, unix seconds; kept where pongs are asked for.
@@ -106,22 +118,31 @@ pub(crate) struct Client {
     /// Its subscriptions.
     pub subscriptions: RefCell<Subscriptions>,
     farewell: Cell<Option<Farewell>>,
+    /// Nothing more is read of it.
+    silent: Cell<bool>,
 }
 
 impl Client {
-    pub(crate) fn new(link: Link, id: ConnectionId, who: Principal, speaks: Subprotocol) -> Self {
+    pub(crate) fn new(link: Link, id: ConnectionId, who: Principal, dialect: Dialect) -> Self {
+        let Dialect { speaks, deflates } = dialect;
         Self {
             link,
             id,
             who,
             speaks,
+            deflates,
             slot: Cell::new(u32::MAX),
             heard: Cell::new(0),
             paced: Cell::new(false),
             held: Cell::new(0),
             subscriptions: RefCell::default(),
             farewell: Cell::new(None),
+            silent: Cell::new(false),
         }
+    }
+    /// In which form it is told things.
+    pub(crate) fn dialect(&self) -> Dialect {
+        Dialect { speaks: self.speaks, deflates: self.deflates }
     }
     /// Sends one frame.
     pub(crate) fn send(&self, frame: &ServerFrame<'_>) -> Sent {
@@ -140,6 +161,10 @@ impl Client {
             self.farewell.set(Some(farewell));
             self.link.wake();
         }
+    }
+    /// Whether it goes, by its own will or ours: what it missed need not be told any more.
+    pub(crate) fn is_going(&self) -> bool {
+        self.silent.get() || self.dismissed().is_some()
     }
     /// How it is to be sent away, if it is.
     pub(crate) fn dismissed(&self) -> Option<Farewell> {

@@ -34,7 +34,7 @@ use trunkline_protocol::{
 
 use super::{
     Problem, body,
-    connection::{self, Client},
+    connection::{self, Client, Dialect},
     gateway::Core,
     query::parse_flag,
     socket::{Link, Wire},
@@ -211,7 +211,12 @@ impl Reader {
     /// Takes the room that was reserved.
     fn seated(core: Rc<Core>, who: Principal, shape: Events) -> Self {
         let link = Link::new(Wire::Fetched, core.config().outbox_bytes_max);
-        let client = Rc::new(Client::new(link, ConnectionId::random(), who, Subprotocol::Events(shape)));
+        let client = Rc::new(Client::new(
+            link,
+            ConnectionId::random(),
+            who,
+            Dialect { speaks: Subprotocol::Events(shape), deflates: false },
+        ));
         client.send(&ServerFrame::Welcome { sid: Some(&client.id.to_string()), restored: None });
         core.join(&client);
         Self { core, client, shape, ended: false }

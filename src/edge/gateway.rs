@@ -1,7 +1,7 @@
 //! Gateway: one actix actor per core. It owns this core's sockets and its topic → identifier → slots table; it moves frames and understands none.
 //!
-//! Broadcasts arrive as batches, are gathered while its mailbox is being emptied, and go out in one pass ([`fanout`]): coalescing under
-//! load, no delay at rest. Everything else of a core (seats, pulse) lives beside the actor on the same thread, so that a long fan-out delays nobody's ping.
+//! Broadcasts arrive as batches, are gathered for as long as more come with every turn of the core, and go out in one pass ([`fanout`]):
+//! coalescing under load, no delay at rest. Everything else of a core (seats, pulse) lives beside the actor on the same thread, so that a long fan-out delays nobody's ping.
 
 mod fanout;
 mod handover;
@@ -10,6 +10,7 @@ mod pace;
 mod pulse;
 pub(crate) mod recovery;
 mod table;
+mod turnstile;
 
 use std::{
     cell::{Cell, RefCell},
@@ -20,6 +21,7 @@ use std::{
 
 use actix::{Actor, ActorFutureExt as _, Addr, AsyncContext as _, Context, Handler, Message, StreamHandler, WrapFuture as _};
 use futures::Stream;
+use tokio::{sync::Notify, task::yield_now};
 use trunkline_actors::Hub;
 use trunkline_protocol::{ConnectionId, Principal, Topic, cable::Identifier};
 
@@ -33,7 +35,9 @@ use handover::Batch;
 pub(crate) use handover::outlet;
 pub(crate) use pace::Pace;
 use pace::Paced;
+use recovery::Readings;
 use table::Table;
+use turnstile::{Turnstiles, farewells_per_ms};
 
 /// What one core of the edge holds; shared by its actor, its pulse and its connections, all on one thread.
 pub(crate) struct Core {
@@ -43,6 +47,11 @@ pub(crate) struct Core {
     paced: RefCell<Vec<Paced>>,
     /// Named and not seated yet: who is sent away meanwhile must hear of it.
     arriving: RefCell<Vec<Rc<Client>>>,
+    readings: RefCell<Readings>,
+    /// How fast those who return at once are let in.
+    pub(crate) turnstiles: Turnstiles,
+    /// Told at the end of each pass.
+    pass_over: Notify,
     /// Set while the core is being emptied: nobody is let in any more.
     draining: Cell<bool>,
 }
@@ -55,6 +64,9 @@ impl Core {
             table: RefCell::default(),
             paced: RefCell::default(),
             arriving: RefCell::default(),
+            readings: RefCell::default(),
+            turnstiles: Turnstiles::default(),
+            pass_over: Notify::new(),
             draining: Cell::new(false),
         });
         pulse::start(&core);
@@ -102,7 +114,7 @@ impl Core {
         let mut table = self.table.borrow_mut();
         for subscription in client.subscriptions.borrow().iter() {
             for topic in &subscription.topics {
-                table.detach(topic, &subscription.identifier, client.speaks, slot);
+                table.detach(topic, &subscription.identifier, client.dialect(), slot);
             }
         }
         table.unseat(slot, client.id);
@@ -147,7 +159,7 @@ impl Core {
         if client.slot.get() == u32::MAX || subscription.topics.contains(&topic) {
             return;
         }
-        self.table.borrow_mut().attach(topic.clone(), identifier, client.speaks, client.slot.get());
+        self.table.borrow_mut().attach(topic.clone(), identifier, client.dialect(), client.slot.get());
         subscription.topics.push(topic);
     }
     /// It no longer hears it.
@@ -156,14 +168,14 @@ impl Core {
         let Some(subscription) = subscriptions.get_mut(identifier) else { return };
         if let Some(at) = subscription.topics.iter().position(|one| one == topic) {
             subscription.topics.remove(at);
-            self.table.borrow_mut().detach(topic, identifier, client.speaks, client.slot.get());
+            self.table.borrow_mut().detach(topic, identifier, client.dialect(), client.slot.get());
         }
     }
     /// It hears nothing any more.
     pub(crate) fn detach(&self, client: &Client, subscription: &Subscription) {
         let mut table = self.table.borrow_mut();
         for topic in &subscription.topics {
-            table.detach(topic, &subscription.identifier, client.speaks, client.slot.get());
+            table.detach(topic, &subscription.identifier, client.dialect(), client.slot.get());
         }
     }
     fn clients(&self) -> Vec<Rc<Client>> {
@@ -177,6 +189,9 @@ pub(crate) struct Gateway {
     tick: Vec<Batch>,
 }
 
+/// Turns of the core for which a pass is put off while every one of them brings more: a burst of sixteen goes out in one write.
+const TURNS_MAX: usize = 16;
+
 impl Gateway {
     /// Starts the gateway of this thread's core; it tells what comes out of `batches`.
     pub(crate) fn open(core: Rc<Core>, batches: impl Stream<Item = Batch> + 'static) -> Addr<Self> {
@@ -185,36 +200,42 @@ impl Gateway {
             Self { core, tick: Vec::new() }
         })
     }
+    /// Comes back after everybody else on this core; if that brought nothing more, what has gathered is written.
+    fn gather(&self, turns: usize, context: &mut Context<Self>) {
+        let gathered = self.tick.len();
+        if turns == 0 {
+            // Whoever woke this thread may have been put aside for it, with more in hand.
+            std::thread::yield_now();
+        }
+        let turn = yield_now().into_actor(self).map(move |(), gateway, context| {
+            if gateway.tick.len() > gathered && turns < TURNS_MAX {
+                gateway.gather(turns + 1, context);
+            } else {
+                gateway.flush(context);
+            }
+        });
+        context.spawn(turn);
+    }
+    fn flush(&mut self, context: &mut Context<Self>) {
+        let tick = std::mem::take(&mut self.tick);
+        let core = self.core.clone();
+        context.wait(async move { fanout::write(&core, &tick).await }.into_actor(self).map(|(), _, _| ()));
+    }
 }
 
 impl Actor for Gateway {
     type Context = Context<Self>;
 }
 
-/// Writes what has gathered.
-#[derive(Message)]
-#[rtype(result = "()")]
-struct Flush;
-
 impl StreamHandler<Batch> for Gateway {
     fn handle(&mut self, batch: Batch, context: &mut Context<Self>) {
-        // Told to itself once per tick: it runs when nothing more is waiting, so whatever waited goes out in one write per socket.
-        if self.tick.is_empty() {
-            context.notify(Flush);
-        }
         self.tick.push(batch);
+        if self.tick.len() == 1 {
+            self.gather(0, context);
+        }
     }
     fn finished(&mut self, _: &mut Context<Self>) {
         // The hub is closed; clients are still to be sent away.
-    }
-}
-
-impl Handler<Flush> for Gateway {
-    type Result = ();
-    fn handle(&mut self, _: Flush, context: &mut Context<Self>) {
-        let tick = std::mem::take(&mut self.tick);
-        let core = self.core.clone();
-        context.wait(async move { fanout::write(&core, &tick).await }.into_actor(self).map(|(), _, _| ()));
     }
 }
 
@@ -273,16 +294,14 @@ impl Handler<Hearers> for Gateway {
 #[rtype(result = "()")]
 pub(crate) struct Drain;
 
-/// Farewells per millisecond and core while draining: everybody comes back somewhere, and should not all at once.
-const FAREWELLS_PER_MS: usize = 32;
-
 impl Handler<Drain> for Gateway {
     type Result = ();
     fn handle(&mut self, _: Drain, _: &mut Context<Self>) {
         self.core.draining.set(true);
         let core = self.core.clone();
         actix_rt::spawn(async move {
-            for some in core.clients().chunks(FAREWELLS_PER_MS) {
+            let clients = core.clients();
+            for some in clients.chunks(farewells_per_ms(clients.len(), core.config().drain_timeout)) {
                 for client in some {
                     client.dismiss(Farewell::SERVER_RESTART);
                 }

@@ -56,6 +56,8 @@ pub struct ServeConfig {
     pub tls: Option<Arc<rustls::ServerConfig>>,
     /// From which pages.
     pub origins: Origins,
+    /// Compresses messages (permessage-deflate) for clients that offer to.
+    pub deflate: bool,
     /// Cables at once; at most what the file descriptor limit allows, whatever is said here.
     pub connections_max: usize,
     /// A frame or message of a client.
@@ -85,6 +87,7 @@ impl Default for ServeConfig {
             paths: vec!["/cable".to_owned()],
             tls: None,
             origins: Origins::default(),
+            deflate: false,
             connections_max: usize::MAX,
             frame_bytes_max: limits::FRAME_BYTES_MAX,
             outbox_bytes_max: limits::OUTBOX_BYTES_MAX,

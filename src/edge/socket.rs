@@ -4,6 +4,7 @@
 //! write is either taken whole by the kernel or its rest is queued in the outbox, behind which everything else then waits. The outbox is
 //! bounded: a reader that lets it overflow is sent away. At rest a link owns no buffer at all.
 
+mod deflate;
 mod frame;
 mod hot;
 mod outbox;
@@ -19,7 +20,12 @@ use std::{
 
 use bytes::Bytes;
 
-pub(crate) use frame::{BINARY, FrameRun, TEXT, append_frame, append_text, close_frame, message_frame, text_frame};
+#[cfg(test)]
+pub(crate) use deflate::deflate;
+pub(crate) use deflate::{ACCEPTED, NotInflated, inflate, negotiate};
+pub(crate) use frame::{
+    BINARY, FrameRun, TEXT, append_compressed, append_frame, append_text, close_frame, message_frame, text_frame,
+};
 pub(crate) use hot::{Pushed, send as send_hot};
 pub(crate) use outbox::LatestKey;
 use outbox::Outbox;
@@ -122,7 +128,7 @@ impl Link {
             for (piece, key, cut) in run.from(written) {
                 sent.conflated += usize::from(outbox.push(piece, if cut { None } else { key }));
             }
-            if outbox.bytes() > self.outbox_bytes_max {
+            if outbox.bytes() > self.outbox_bytes_max + outbox.allowed() {
                 outbox.clear_unstarted();
                 self.state.set(State::TooSlow);
                 sent.overflowed = true;
@@ -131,6 +137,17 @@ impl Link {
         self.cool();
         self.wake();
         sent
+    }
+    /// Sends a history, or queues it: however long it is, the reader is not yet slow. Its bytes are shared with whoever asked the same.
+    pub(crate) fn replay(&self, run: &FrameRun) {
+        if run.bytes.is_empty() {
+            return;
+        }
+        let written = self.write_now(&run.bytes);
+        if written < run.bytes.len() && self.state.get() == State::Open {
+            self.outbox.borrow_mut().get_or_insert_with(Box::default).allow(run.bytes.len() - written);
+            self.send_rest(run, written);
+        }
     }
     /// The last frames of this link; everything after them is dropped.
     pub(crate) fn send_last(&self, frames: Bytes) {

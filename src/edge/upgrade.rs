@@ -10,7 +10,7 @@ use actix_http::{
     HttpMessage as _, Method, Request,
     body::BoxBody,
     h1,
-    header::{self, HeaderMap},
+    header::{self, HeaderMap, HeaderName},
     ws::{HandshakeError, verify_handshake},
 };
 use actix_web::{HttpResponse, http::Uri, web};
@@ -27,14 +27,16 @@ use trunkline_protocol::{
 };
 
 use super::{
-    connection::{self, Client, Farewell, Session},
+    connection::{self, Client, Dialect, Farewell, Session},
     gateway::{Core, Pace},
-    socket::{Duplex, Link, Wire, append_text},
+    socket::{ACCEPTED, Duplex, Link, Wire, append_text, negotiate},
     tickets::Kept,
 };
 
 /// How long naming a client may take; then it is sent away and comes back.
 pub(crate) const IDENTIFY_DEADLINE: Duration = Duration::from_secs(5);
+/// How long it may take until it is a client's turn, and it is named.
+const ARRIVE_DEADLINE: Duration = Duration::from_secs(10);
 /// The kernel's send buffer of one client: without it a stalled reader costs 2.3 MB of kernel memory before we notice.
 const SEND_BUFFER_BYTES: usize = 64 * 1024;
 
@@ -164,19 +166,21 @@ pub(crate) fn take<T, W: IntoWire>(core: &Rc<Core>, request: Request, framed: Fr
     let unread = parts.read_buf.freeze();
     match admit(core, &request, W::SECURE) {
         Ok(speaks) => {
-            out.extend_from_slice(&switching(&request, speaks));
+            let deflates = core.config().deflate && negotiate(texts(&request, header::SEC_WEBSOCKET_EXTENSIONS));
+            out.extend_from_slice(&switching(&request, speaks, deflates));
             let handshake = Handshake {
                 uri: request.uri().clone(),
                 headers: request.headers().clone(),
                 peer: request.peer_addr(),
                 secure: W::SECURE,
             };
-            link.send(out.into());
+            let dialect = Dialect { speaks: speaks.unwrap_or(Subprotocol::Base), deflates };
             if core.config().echo.as_deref() == Some(request.path()) {
-                let client = Client::new(link, ConnectionId::random(), Principal::anonymous(), Subprotocol::Base);
+                link.send(out.into());
+                let client = Client::new(link, ConnectionId::random(), Principal::anonymous(), dialect);
                 actix_rt::spawn(Session::echoing(core.clone(), Rc::new(client), unread));
             } else {
-                core.outlive(welcome(core.clone(), link, handshake, speaks.unwrap_or(Subprotocol::Base), unread));
+                core.outlive(welcome(core.clone(), link, handshake, dialect, Said { out, unread }));
             }
         }
         Err(refused) => {
@@ -218,39 +222,50 @@ fn admit(core: &Core, request: &Request, secure: bool) -> Result<Option<Subproto
         core.shared().stats.refused();
         return Err(answer("503 Service Unavailable", "retry-after: 5\r\n", "The hub is full; try again in a moment"));
     }
-    let offers = request.headers().get_all(header::SEC_WEBSOCKET_PROTOCOL).filter_map(|value| value.to_str().ok());
-    Ok(Subprotocol::select(offers.flat_map(|line| line.split(','))))
+    Ok(Subprotocol::select(texts(request, header::SEC_WEBSOCKET_PROTOCOL).flat_map(|line| line.split(','))))
 }
 
-fn switching(request: &Request, speaks: Option<Subprotocol>) -> Vec<u8> {
+fn texts(request: &Request, name: HeaderName) -> impl Iterator<Item = &str> {
+    request.headers().get_all(name).filter_map(|value| value.to_str().ok())
+}
+
+fn switching(request: &Request, speaks: Option<Subprotocol>, deflates: bool) -> Vec<u8> {
     let key = request.headers().get(header::SEC_WEBSOCKET_KEY).map_or(&b""[..], |key| key.as_bytes());
     let accept = derive_accept_key(key);
     let protocol = speaks.map(|speaks| format!("sec-websocket-protocol: {}\r\n", speaks.as_str())).unwrap_or_default();
+    let extension = if deflates { format!("sec-websocket-extensions: {ACCEPTED}\r\n") } else { String::new() };
     format!(
-        "HTTP/1.1 101 Switching Protocols\r\nconnection: Upgrade\r\nupgrade: websocket\r\nsec-websocket-accept: {accept}\r\n{protocol}\r\n"
+        "HTTP/1.1 101 Switching Protocols\r\nconnection: Upgrade\r\nupgrade: websocket\r\nsec-websocket-accept: {accept}\r\n\
+        {protocol}{extension}\r\n"
     )
     .into_bytes()
 }
 
-/// Names the client, or takes up the connection that it lost, then makes it an entry of this core. Commands that came earlier wait, unread.
-async fn welcome(core: Rc<Core>, link: Link, handshake: Handshake, speaks: Subprotocol, unread: Bytes) {
+/// What has been said already: by us, and not yet sent; by the client, and not yet read.
+struct Said {
+    out: Vec<u8>,
+    unread: Bytes,
+}
+
+/// Names the client when it is its turn, or takes up the connection that it lost, then makes it an entry of this core. Commands that came
+/// earlier wait, unread; our own answer waits for the first frame, so that both go out at once.
+async fn welcome(core: Rc<Core>, link: Link, handshake: Handshake, dialect: Dialect, said: Said) {
     let handshake = Arc::new(handshake);
-    let ticket = match speaks {
-        Subprotocol::Extended => connection::find(&core, &handshake).await,
-        Subprotocol::Base | Subprotocol::Unsupported | Subprotocol::Events(_) => None,
-    };
-    let (named, kept) = match ticket {
-        Some(ticket) => (Ok(ticket.who), Some(ticket.subscriptions)),
-        None => (name(&core, &handshake).await, None),
-    };
+    let arriving = core.turnstiles.arrive(identify(&core, &handshake, dialect.speaks));
+    let (named, kept) = timeout(ARRIVE_DEADLINE, arriving).await.unwrap_or((Err(Unidentified::Unavailable), None));
     let pace = Pace::asked(&handshake);
     drop(handshake);
+    let Said { mut out, unread } = said;
+    let speaks = dialect.speaks;
     let farewell = match named {
         Ok(who) => {
-            let client = Rc::new(Client::new(link, ConnectionId::random(), who, speaks));
+            let client = Rc::new(Client::new(link, ConnectionId::random(), who, dialect));
             match kept {
-                Some(kept) => resume(&core, &client, kept).await,
-                None => greet(&core, &client, None),
+                Some(kept) => {
+                    client.link.send(out.into());
+                    resume(&core, &client, kept).await;
+                }
+                None => greet(&core, &client, out, None),
             }
             if let Some(pace) = pace {
                 core.keep_pace(&client, pace);
@@ -268,9 +283,26 @@ async fn welcome(core: Rc<Core>, link: Link, handshake: Handshake, speaks: Subpr
         Err(Unidentified::Unavailable) => Farewell::SERVER_RESTART,
     };
     debug!(?farewell, "client not let in");
-    link.send_last(farewell.frames());
+    out.extend_from_slice(&farewell.frames());
+    link.send_last(out.into());
     refuse(link).await;
     core.gone();
+}
+
+/// Who it is; and what it had, where it takes up a connection.
+async fn identify(
+    core: &Core,
+    handshake: &Arc<Handshake>,
+    speaks: Subprotocol,
+) -> (Result<Principal, Unidentified>, Option<Vec<Kept>>) {
+    let ticket = match speaks {
+        Subprotocol::Extended => connection::find(core, handshake).await,
+        Subprotocol::Base | Subprotocol::Unsupported | Subprotocol::Events(_) => None,
+    };
+    match ticket {
+        Some(ticket) => (Ok(ticket.who), Some(ticket.subscriptions)),
+        None => (name(core, handshake).await, None),
+    }
 }
 
 async fn name(core: &Core, handshake: &Handshake) -> Result<Principal, Unidentified> {
@@ -278,9 +310,8 @@ async fn name(core: &Core, handshake: &Handshake) -> Result<Principal, Unidentif
     named.unwrap_or(Err(Unidentified::Unavailable))
 }
 
-/// The first frame; `restored`: what the client has again, where it took up a connection.
-fn greet(core: &Core, client: &Rc<Client>, restored: Option<&[&str]>) {
-    let mut out = Vec::new();
+/// The first frame, behind what has not been sent yet; `restored`: what the client has again, where it took up a connection.
+fn greet(core: &Core, client: &Rc<Client>, mut out: Vec<u8>, restored: Option<&[&str]>) {
     let sid = (client.speaks == Subprotocol::Extended).then(|| client.id.to_string());
     append_text(&mut out, &ServerFrame::Welcome { sid: sid.as_deref(), restored });
     client.link.send(out.into());
@@ -298,7 +329,7 @@ async fn resume(core: &Rc<Core>, client: &Rc<Client>, kept: Vec<Kept>) {
     core.join(client);
     let identifiers = core.reattach(client, readmitted);
     let restored: Vec<&str> = identifiers.iter().map(|identifier| identifier.json()).collect();
-    greet(core, client, (had_nothing || !restored.is_empty()).then_some(&restored));
+    greet(core, client, Vec::new(), (had_nothing || !restored.is_empty()).then_some(&restored));
     core.stats().resumed();
     let (hall, client) = (core.clone(), client.clone());
     core.outlive(async move {

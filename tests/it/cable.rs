@@ -3,6 +3,7 @@
 mod bad_input;
 #[path = "../../examples/conformance/channels.rs"]
 mod channels;
+mod deflate;
 mod extended;
 pub mod harness;
 mod identity;
@@ -11,5 +12,6 @@ mod presence;
 mod readers;
 mod resuming;
 mod rfc6455;
+mod storm;
 pub mod tls;
 mod upgrade;

@@ -57,7 +57,7 @@ pub(super) fn begin(core: &Rc<Core>, client: &Rc<Client>, text: &str) -> Option<
         }
         ClientFrame::History { identifier, history } => {
             let (identifier, core, client) = (core.known(&identifier)?, core.clone(), client.clone());
-            Some(Box::pin(async move { core.recover_standing(&client, &identifier, &history).await }))
+            Some(Box::pin(async move { core.recover(&client, &identifier, &history).await }))
         }
         ClientFrame::Whisper { identifier, data } => whisper(core, client, &identifier, data),
         ClientFrame::Presence { identifier, records } => {
@@ -145,19 +145,15 @@ async fn admit(core: Rc<Core>, client: Rc<Client>, identifier: Rc<Identifier>, w
     for greeting in &admission.greetings {
         client.transmit(&identifier, greeting);
     }
-    let recalled = match &wanted.history {
-        Some(request) => {
-            let recalled = core.recall(&admission.topics, request).await;
-            core.quiet().await;
-            recalled
-        }
-        None => None,
-    };
     // Attached before confirmed: what is published after the client saw the confirmation is never lost.
     settle(&core, &client, &identifier, admission);
+    if let Some(request) = &wanted.history {
+        // Before it is confirmed: until it is told what it missed, it hears nothing that is live.
+        core.hold(&client, &identifier, |topic| request.since > 0 || request.streams.contains_key(topic.name()));
+    }
     client.send(&ServerFrame::Confirm(identifier.json()));
     if let Some(request) = &wanted.history {
-        core.recover(&client, &identifier, request, recalled);
+        core.recover(&client, &identifier, request).await;
     }
     if let Some(presence) = wanted.presence {
         attending::join(&core, &client, &identifier, &presence).await;

@@ -12,6 +12,7 @@ use std::{
 
 use bytes::{Buf as _, Bytes};
 
+use super::inflating::Inflating;
 use crate::edge::socket::Link;
 
 /// One `recv` brings at most this much.
@@ -26,6 +27,8 @@ pub(super) struct Inbound<'a, 'b> {
     pub link: &'a Link,
     /// What was received and not yet read; empty at rest.
     pub unread: &'a mut Bytes,
+    /// Through which it goes first, where the client may compress.
+    pub inflating: Option<&'a mut Inflating>,
     /// How often the socket may still be asked in this poll. A client that answers faster than we read would otherwise keep the core to itself.
     pub asks: &'a mut u8,
     pub cx: &'a mut Context<'b>,
@@ -33,7 +36,13 @@ pub(super) struct Inbound<'a, 'b> {
 
 impl Read for Inbound<'_, '_> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        if self.unread.is_empty() {
+        while self.unread.is_empty() {
+            if let Some(inflating) = &mut self.inflating
+                && let Some(bytes) = inflating.next().map_err(io::Error::other)?
+            {
+                *self.unread = bytes;
+                break;
+            }
             let Some(left) = self.asks.checked_sub(1) else {
                 yield_to_others(self.cx);
                 return Err(io::ErrorKind::WouldBlock.into());
@@ -47,7 +56,10 @@ impl Read for Inbound<'_, '_> {
             if received.is_empty() {
                 return Ok(0);
             }
-            *self.unread = received;
+            match &mut self.inflating {
+                Some(inflating) => inflating.take(&received),
+                None => *self.unread = received,
+            }
         }
         let length = buffer.len().min(self.unread.len());
         self.unread.copy_to_slice(&mut buffer[..length]);

@@ -12,7 +12,7 @@ use std::{rc::Rc, sync::Arc, time::Duration, time::Instant};
 use futures::future::join_all;
 use tokio::time::{Instant as Deadline, timeout, timeout_at};
 use tracing::debug;
-use trunkline_actors::{Admission, History, Since};
+use trunkline_actors::Admission;
 use trunkline_protocol::{ConnectionId, Principal, cable::Identifier};
 
 use super::{Client, commands};
@@ -102,17 +102,10 @@ impl Core {
         for Readmitted { identifier, admission, moved } in readmitted {
             client.subscriptions.borrow_mut().begin(identifier.clone());
             commands::settle(self, client, &identifier, admission);
-            let mut subscriptions = client.subscriptions.borrow_mut();
-            if let Some(subscription) = subscriptions.get_mut(&identifier) {
+            if let Some(subscription) = client.subscriptions.borrow_mut().get_mut(&identifier) {
                 subscription.moved = moved;
-                let asides = subscription.asides.get_or_insert_default();
-                for topic in &subscription.topics {
-                    if let History::Recovered { upto, .. } = self.hub().history(topic, Since::Seconds(i64::MAX)) {
-                        asides.held.push((topic.clone(), upto));
-                        self.hold(topic, client, &identifier);
-                    }
-                }
             }
+            self.hold(client, &identifier, |_| true);
             identifiers.push(identifier);
         }
         if !identifiers.is_empty() {

@@ -24,6 +24,7 @@ use super::{
     budget::Budget,
     commands,
     inbound::{Inbound, poll_discard, yield_to_others},
+    inflating::{Inflating, Unreadable},
     keep,
 };
 use crate::edge::{
@@ -46,6 +47,7 @@ pub(crate) struct Session {
     client: Rc<Client>,
     websocket: WebSocketContext,
     unread: Bytes,
+    inflating: Option<Box<Inflating>>,
     waiting: VecDeque<Utf8Bytes>,
     obeying: Option<LocalBoxFuture<'static, ()>>,
     budget: Budget,
@@ -70,6 +72,14 @@ impl Session {
     /// A welcomed client's task; `unread` is what it said behind its handshake.
     pub(crate) fn new(core: Rc<Core>, client: Rc<Client>, unread: Bytes) -> Self {
         let bytes_max = Some(core.config().frame_bytes_max);
+        let mut inflating = client.deflates.then(|| Box::new(Inflating::new(core.config().frame_bytes_max)));
+        let unread = match &mut inflating {
+            Some(inflating) => {
+                inflating.take(&unread);
+                Bytes::new()
+            }
+            None => unread,
+        };
         let config = WebSocketConfig::default()
             .read_buffer_size(0)
             .write_buffer_size(0)
@@ -80,6 +90,7 @@ impl Session {
             client,
             websocket: WebSocketContext::new(Role::Server, Some(config)),
             unread,
+            inflating,
             waiting: VecDeque::new(),
             obeying: None,
             budget: Budget::full(),
@@ -137,7 +148,8 @@ impl Session {
             cx.waker().wake_by_ref();
             return Poll::Pending;
         }
-        let mut inbound = Inbound { link: &self.client.link, unread: &mut self.unread, asks, cx };
+        let mut inbound =
+            Inbound { link: &self.client.link, unread: &mut self.unread, inflating: self.inflating.as_deref_mut(), asks, cx };
         let farewell = match self.websocket.read(&mut inbound) {
             Ok(message) if self.echo => {
                 self.client.send_back(&message);
@@ -154,15 +166,25 @@ impl Session {
                 return Poll::Pending;
             }
             Err(WsError::ConnectionClosed | WsError::AlreadyClosed) => Farewell::ANSWERED,
-            Err(WsError::Protocol(ProtocolError::ResetWithoutClosingHandshake) | WsError::Io(_)) => {
-                self.phase = Phase::Lost;
-                return Poll::Ready(false);
-            }
+            Err(WsError::Protocol(ProtocolError::ResetWithoutClosingHandshake)) => return self.lost(),
+            Err(WsError::Io(error)) => match error.get_ref().and_then(|error| error.downcast_ref()) {
+                Some(Unreadable::Framing) => Farewell::broken(1002, "protocol error"),
+                Some(Unreadable::Broken) => Farewell::broken(1007, "not deflated"),
+                Some(Unreadable::TooLarge) => Farewell::broken(1009, "message too big"),
+                None => return self.lost(),
+            },
             Err(WsError::Capacity(_)) => Farewell::broken(1009, "message too big"),
             Err(WsError::Utf8(_)) => Farewell::broken(1007, "invalid UTF-8"),
             Err(_) => Farewell::broken(1002, "protocol error"),
         };
+        self.client.silent.set(true);
         self.phase = Phase::Ending(farewell);
+        Poll::Ready(false)
+    }
+
+    fn lost(&mut self) -> Poll<bool> {
+        self.client.silent.set(true);
+        self.phase = Phase::Lost;
         Poll::Ready(false)
     }
 

@@ -29,7 +29,7 @@ pub(crate) struct Asides {
     pub presence: Option<Topic>,
     /// Whether it has joined.
     pub present: bool,
-    /// Resumed, and not told yet what is live on these topics: from which offset on it would be, if its client does not ask for more.
+    /// Not told yet what is live on these topics: from which offset on it would be, if its client does not ask for more.
     pub held: Vec<(Topic, u64)>,
 }
 

@@ -3,9 +3,10 @@
 //! Order: a client hears a topic in the order it was published. A client that would be written to twice in one pass (two topics, two identifiers)
 //! is taken out of the fast lane and written to once, with everything that is meant for it in exactly the order of the broadcasts.
 
-use std::{collections::HashMap, rc::Rc, sync::Arc};
+use std::{collections::HashMap, rc::Rc, sync::Arc, time::Duration};
 
 use bytes::Bytes;
+use rustix::time::{ClockId, clock_gettime};
 use trunkline_actors::Broadcast;
 use trunkline_protocol::{
     Topic,
@@ -13,10 +14,15 @@ use trunkline_protocol::{
 };
 
 use super::{Core, table::Table};
-use crate::edge::socket::{FrameRun, LatestKey, Pushed, append_frame, send_hot};
+use crate::edge::{
+    connection::Dialect,
+    socket::{FrameRun, LatestKey, Pushed, append_compressed, append_frame, send_hot},
+};
 
 /// Sockets written to before others on this core get their turn: about 1.5 ms.
 const SLICE: usize = 512;
+/// However long the others take, they wait for no more than this.
+const OWED_MAX: Duration = Duration::from_millis(50);
 /// Bytes coalesced into one write; more would only sit in the kernel.
 const RUN_BYTES_MAX: usize = 64 * 1024;
 
@@ -31,9 +37,10 @@ pub(super) async fn write(core: &Rc<Core>, tick: &[Arc<[Broadcast]>]) {
     let lanes = {
         let mut table = core.table.borrow_mut();
         table.begin_fanout();
+        core.readings.borrow_mut().clear();
         plan(&table, &tick.iter().flat_map(|batch| batch.iter()).collect::<Vec<_>>())
     };
-    let mut slice = 0;
+    let (mut slice, mut share) = (0, Share::begin());
     for lane in &lanes {
         let mut slots = &lane.slots[..];
         while !slots.is_empty() {
@@ -43,7 +50,7 @@ pub(super) async fn write(core: &Rc<Core>, tick: &[Arc<[Broadcast]>]) {
             slice += now.len();
             if slice == SLICE {
                 slice = 0;
-                tokio::task::yield_now().await;
+                share.give().await;
             }
         }
     }
@@ -54,6 +61,35 @@ pub(super) async fn write(core: &Rc<Core>, tick: &[Arc<[Broadcast]>]) {
         }
     }
     table.end_fanout();
+    drop(table);
+    core.pass_over.notify_waiters();
+}
+
+/// A pass's share of its core: others get their turn after each slice, but while they keep the core longer than that (a storm of arrivals), the
+/// pass takes as much of it as they do. Counted in processor time, so that another process's turn is nobody's.
+struct Share {
+    since: Duration,
+    owed: Duration,
+}
+
+impl Share {
+    fn begin() -> Self {
+        Self { since: spent(), owed: Duration::ZERO }
+    }
+    async fn give(&mut self) {
+        let began = spent();
+        if began.saturating_sub(self.since) < self.owed {
+            return;
+        }
+        tokio::task::yield_now().await;
+        self.since = spent();
+        self.owed = self.since.saturating_sub(began).min(OWED_MAX);
+    }
+}
+
+/// How long this thread has been at work.
+fn spent() -> Duration {
+    Duration::try_from(clock_gettime(ClockId::ThreadCPUTime)).unwrap_or_default()
 }
 
 fn push(core: &Core, slots: &[u32], run: &FrameRun) {
@@ -82,11 +118,11 @@ fn plan(table: &Table, broadcasts: &[&Broadcast]) -> Vec<Lane> {
     let mut lanes = Vec::new();
     let Some(first) = broadcasts.first() else { return lanes };
     let plain = broadcasts.iter().all(|one| one.topic == first.topic && one.except.is_none())
-        && table.caught_up(&first.topic).next().is_none();
+        && table.caught_up(&first.topic, first_offset(broadcasts, &first.topic)).next().is_none();
     // The common case, one topic without exceptions, needs no look at single clients: nobody is in two groups, or there is one frame.
     if plain && (broadcasts.len() == 1 || table.groups(&first.topic).nth(1).is_none()) {
         for group in table.groups(&first.topic) {
-            fast(&mut lanes, broadcasts, &group.identifier, group.speaks, &group.slots);
+            fast(&mut lanes, broadcasts, &group.identifier, group.dialect, &group.slots);
         }
         return lanes;
     }
@@ -94,11 +130,17 @@ fn plan(table: &Table, broadcasts: &[&Broadcast]) -> Vec<Lane> {
     lanes
 }
 
+/// The first offset that a topic is told here; they grow.
+fn first_offset(broadcasts: &[&Broadcast], topic: &Topic) -> u64 {
+    let mut offsets = broadcasts.iter().filter(|one| one.topic == *topic).filter_map(|one| one.offset.as_ref());
+    offsets.next().map_or(u64::MAX, |at| at.offset)
+}
+
 /// All of these broadcasts for one group.
-fn fast(lanes: &mut Vec<Lane>, broadcasts: &[&Broadcast], identifier: &Rc<Identifier>, speaks: Subprotocol, slots: &[u32]) {
+fn fast(lanes: &mut Vec<Lane>, broadcasts: &[&Broadcast], identifier: &Rc<Identifier>, dialect: Dialect, slots: &[u32]) {
     let mut composer = Composer::default();
     for broadcast in broadcasts {
-        composer.add(broadcast, identifier, speaks);
+        composer.add(broadcast, identifier, dialect);
         if composer.bytes.len() >= RUN_BYTES_MAX {
             lanes.push(Lane { run: composer.take(), slots: slots.to_vec() });
         }
@@ -142,14 +184,14 @@ fn sorted(table: &Table, broadcasts: &[&Broadcast], lanes: &mut Vec<Lane>) {
             mix(&mut seen, slot, 2);
         }
     }
-    for slot in topics.iter().flat_map(|topic| table.caught_up(topic)) {
+    for slot in topics.iter().flat_map(|topic| table.caught_up(topic, first_offset(broadcasts, topic))) {
         mix(&mut seen, slot, 2);
     }
     for topic in &topics {
         for group in table.groups(topic) {
             let slots: Vec<u32> = group.slots.iter().copied().filter(|slot| seen[*slot as usize] < 2).collect();
             if !slots.is_empty() {
-                fast(lanes, &by_topic[topic], &group.identifier, group.speaks, &slots);
+                fast(lanes, &by_topic[topic], &group.identifier, group.dialect, &slots);
             }
         }
     }
@@ -159,7 +201,7 @@ fn sorted(table: &Table, broadcasts: &[&Broadcast], lanes: &mut Vec<Lane>) {
     }
 }
 
-type Frames = HashMap<(usize, usize, Subprotocol), Bytes>;
+type Frames = HashMap<(usize, usize, Dialect), Bytes>;
 
 /// Everything that is meant for one client, in the order it was said.
 fn in_order(table: &Table, broadcasts: &[&Broadcast], slot: u32, frames: &mut Frames, lanes: &mut Vec<Lane>) {
@@ -179,8 +221,8 @@ fn in_order(table: &Table, broadcasts: &[&Broadcast], slot: u32, frames: &mut Fr
                 continue;
             }
             let frame = frames
-                .entry((number, Rc::as_ptr(identifier).addr(), client.speaks))
-                .or_insert_with(|| compose(broadcast, identifier, client.speaks));
+                .entry((number, Rc::as_ptr(identifier).addr(), client.dialect()))
+                .or_insert_with(|| compose(broadcast, identifier, client.dialect()));
             composer.add_frame(frame, latest(broadcast, identifier));
         }
     }
@@ -195,34 +237,35 @@ fn latest(broadcast: &Broadcast, identifier: &Rc<Identifier>) -> Option<LatestKe
 }
 
 /// A broadcast as one subscription is told it.
-pub(super) fn compose(broadcast: &Broadcast, identifier: &Identifier, speaks: Subprotocol) -> Bytes {
+fn compose(broadcast: &Broadcast, identifier: &Identifier, dialect: Dialect) -> Bytes {
     let mut out = Vec::with_capacity(broadcast.message.len() + identifier.json().len() + 64);
-    append(&mut out, broadcast, identifier, speaks);
+    append(&mut out, broadcast, identifier, dialect);
     out.into()
 }
 
-fn append(out: &mut Vec<u8>, broadcast: &Broadcast, identifier: &Identifier, speaks: Subprotocol) {
+fn append(out: &mut Vec<u8>, broadcast: &Broadcast, identifier: &Identifier, dialect: Dialect) {
     let position = match &broadcast.offset {
-        Some(at) if matches!(speaks, Subprotocol::Extended | Subprotocol::Events(_)) => {
+        Some(at) if matches!(dialect.speaks, Subprotocol::Extended | Subprotocol::Events(_)) => {
             Some(Position { stream: broadcast.topic.name(), epoch: &at.epoch, offset: at.offset })
         }
         _ => None,
     };
     let (identifier, kind) = (identifier.json(), broadcast.kind.as_deref());
-    append_frame(out, &ServerFrame::Data { identifier, message: &broadcast.message, kind, position }, speaks);
+    let frame = ServerFrame::Data { identifier, message: &broadcast.message, kind, position };
+    if dialect.deflates { append_compressed(out, &frame) } else { append_frame(out, &frame, dialect.speaks) }
 }
 
 /// Puts frames behind one another.
 #[derive(Default)]
-struct Composer {
+pub(super) struct Composer {
     bytes: Vec<u8>,
     ends: Vec<(usize, Option<LatestKey>)>,
 }
 
 impl Composer {
-    fn add(&mut self, broadcast: &Broadcast, identifier: &Rc<Identifier>, speaks: Subprotocol) {
+    pub(super) fn add(&mut self, broadcast: &Broadcast, identifier: &Rc<Identifier>, dialect: Dialect) {
         let before = self.bytes.len();
-        append(&mut self.bytes, broadcast, identifier, speaks);
+        append(&mut self.bytes, broadcast, identifier, dialect);
         // A reader of events may not be told of every frame.
         if self.bytes.len() > before {
             self.ends.push((self.bytes.len(), latest(broadcast, identifier)));
@@ -235,7 +278,7 @@ impl Composer {
         self.bytes.extend_from_slice(frame);
         self.ends.push((self.bytes.len(), key));
     }
-    fn take(&mut self) -> FrameRun {
+    pub(super) fn take(&mut self) -> FrameRun {
         FrameRun::new(std::mem::take(&mut self.bytes).into(), std::mem::take(&mut self.ends))
     }
 }

@@ -1,24 +1,34 @@
-//! The hold of a resumed subscription: what is live and has a position waits until the client has asked for what it missed. Whoever does not
-//! ask is let go by the pulse, and told what came since its welcome.
+//! The hold of a subscription that is resumed, or asks for history as it is made: what is live and has a position waits until the client has
+//! been told what it missed, however long that takes. Who is resumed and does not ask is let go by the pulse, and told what came since
+//! its welcome.
 
 use std::rc::Rc;
 
 use trunkline_actors::{History, Offset, Since};
 use trunkline_protocol::{Topic, cable::Identifier};
 
-use super::{Core, fanout};
+use super::{Core, recovery::framed};
 use crate::edge::connection::{Client, Farewell};
 
 impl Core {
-    /// What has a position on this topic waits, until the subscription is let go.
-    pub(crate) fn hold(&self, topic: &Topic, client: &Client, identifier: &Rc<Identifier>) {
-        self.table.borrow_mut().catch_up(topic, client.slot.get(), identifier, u64::MAX);
+    /// What has a position on these topics of the subscription waits from now on, until it is let go.
+    pub(crate) fn hold(&self, client: &Client, identifier: &Rc<Identifier>, which: impl Fn(&Topic) -> bool) {
+        let mut subscriptions = client.subscriptions.borrow_mut();
+        let Some(subscription) = subscriptions.get_mut(identifier) else { return };
+        let asides = subscription.asides.get_or_insert_default();
+        for topic in subscription.topics.iter().filter(|topic| which(topic)) {
+            if asides.held.iter().any(|(held, _)| held == topic) {
+                continue;
+            }
+            if let History::Recovered { upto, .. } = self.hub().history(topic, Since::Seconds(i64::MAX)) {
+                asides.held.push((topic.clone(), upto));
+                self.table.borrow_mut().catch_up(topic, client.slot.get(), identifier, u64::MAX);
+            }
+        }
     }
     /// Lets go of everything that the client has not asked about.
     pub(crate) async fn let_go_of_all(&self, client: &Client) {
-        while self.table.borrow().is_fanning_out() {
-            tokio::task::yield_now().await;
-        }
+        self.between_passes().await;
         let identifiers: Vec<_> = client.subscriptions.borrow().iter().map(|one| one.identifier.clone()).collect();
         for identifier in identifiers {
             self.let_go(client, &identifier, |_| false);
@@ -45,9 +55,7 @@ impl Core {
                 // More was said meanwhile than is kept: no silent hole, but a reader who was too slow to ask.
                 return client.dismiss(Farewell::TOO_SLOW);
             };
-            for broadcast in &broadcasts {
-                client.link.send(fanout::compose(broadcast, identifier, client.speaks));
-            }
+            client.link.replay(&framed(&broadcasts, identifier, client.dialect()));
             self.table.borrow_mut().catch_up(&topic, client.slot.get(), identifier, upto);
         }
     }

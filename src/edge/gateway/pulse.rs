@@ -35,6 +35,7 @@ pub(super) fn start(core: &Rc<Core>) {
 }
 
 fn beat(core: &Rc<Core>, beat: u32) {
+    core.readings.borrow_mut().clear();
     let now = core.hub().clock().now();
     if beat == 0 {
         core.shared().tickets.sweep(Instant::now());

@@ -1,9 +1,10 @@
-//! What a subscription missed: told before anything that is live, without a gap and nothing twice; or said to be gone, and then nothing of it.
+//! What a subscription missed: told before anything that is live, once, in order and without a gap; or said to be gone, and then nothing of it.
 //!
-//! Three steps: what only the journal still holds is read first, while the subscription hears nothing yet; then no pass of the fan-out may be
-//! under way; then, without another await, it is attached and told. Live broadcasts that the answer already holds are kept from it.
+//! Three steps: what is live and has a position is held; what only the journal still holds is read; then, while no pass of the fan-out is
+//! under way and without another await, the subscription is told, and let go. Identical questions (a storm asks thousands) are answered from
+//! one reading of the backlog, framed once.
 
-use std::rc::Rc;
+use std::{collections::HashMap, future::poll_fn, rc::Rc, task::Poll};
 
 use trunkline_actors::{Broadcast, History, Since};
 use trunkline_protocol::{
@@ -11,15 +12,91 @@ use trunkline_protocol::{
     cable::{Identifier, ServerFrame, extended::HistoryRequest},
 };
 
-use super::{Core, fanout};
-use crate::edge::connection::Client;
+use super::{Core, fanout::Composer};
+use crate::edge::{
+    connection::{Client, Dialect},
+    socket::FrameRun,
+};
+
+/// What all readings may hold; beyond it the next question begins anew.
+const READINGS_BYTES_MAX: usize = 8 * 1024 * 1024;
 
 /// What memory no longer holds of each topic, oldest first; `None` where some of it cannot be told.
-pub(crate) type Recalled = Option<Vec<(Topic, Vec<Broadcast>)>>;
+type Recalled = Option<Vec<(Topic, Vec<Broadcast>)>>;
+
+/// Answers that still hold: until anything new is told on this core, and no longer than a beat of its pulse.
+#[derive(Default)]
+pub(super) struct Readings {
+    known: HashMap<Question, Rc<Reading>>,
+    bytes: usize,
+}
+
+/// Everything on which an answer depends.
+#[derive(PartialEq, Eq, Hash)]
+struct Question {
+    topic: Topic,
+    since: Place,
+    identifier: usize,
+    dialect: Dialect,
+}
+
+#[derive(PartialEq, Eq, Hash)]
+enum Place {
+    After(String, u64),
+    Seconds(i64),
+}
+
+/// A topic's history since a place, as it is written to a socket.
+struct Reading {
+    /// Kept, because its address is part of the question.
+    _identifier: Rc<Identifier>,
+    run: FrameRun,
+    upto: u64,
+}
+
+/// Everything that was missed of one topic: what the journal still held, and what memory holds.
+struct Missed {
+    topic: Topic,
+    recalled: Option<FrameRun>,
+    reading: Rc<Reading>,
+}
+
+impl Readings {
+    pub(super) fn clear(&mut self) {
+        if !self.known.is_empty() {
+            *self = Self::default();
+        }
+    }
+    fn keep(&mut self, question: Question, reading: &Rc<Reading>) {
+        if self.bytes + reading.run.bytes.len() > READINGS_BYTES_MAX {
+            self.clear();
+        }
+        self.bytes += reading.run.bytes.len();
+        self.known.insert(question, reading.clone());
+    }
+}
 
 impl Core {
+    /// Tells a confirmed subscription what it missed, when it is its turn, then says so.
+    pub(crate) async fn recover(&self, client: &Client, identifier: &Rc<Identifier>, request: &HistoryRequest) {
+        self.hold(client, identifier, |topic| since(topic, request).is_some());
+        // One history at a time: its frames may exceed what a reader is otherwise allowed to leave waiting. The client's task, in which this
+        // runs, drains the link before it comes back here.
+        poll_fn(|_| if client.link.is_behind() && !client.is_going() { Poll::Pending } else { Poll::Ready(()) }).await;
+        if client.is_going() {
+            return;
+        }
+        let telling = async {
+            let topics = client.subscriptions.borrow().get(identifier).map(|subscription| subscription.topics.clone());
+            let recalled = self.recall(&topics.unwrap_or_default(), request).await;
+            // A pass under way may hold broadcasts for this client that the history holds, too.
+            self.between_passes().await;
+            self.tell(client, identifier, request, recalled);
+        };
+        self.turnstiles.recover(telling).await;
+    }
     /// Reads what of these topics only the journal still holds.
-    pub(crate) async fn recall(&self, topics: &[Topic], request: &HistoryRequest) -> Recalled {
+    async fn recall(&self, topics: &[Topic], request: &HistoryRequest) -> Recalled {
         let mut recalled = Vec::new();
         for topic in topics {
             if let Some(since) = since(topic, request) {
@@ -28,64 +105,70 @@ impl Core {
         }
         Some(recalled)
     }
-    /// A pass under way may hold broadcasts for a client that its history holds, too.
-    pub(crate) async fn quiet(&self) {
-        while self.table.borrow().is_fanning_out() {
-            tokio::task::yield_now().await;
-        }
-    }
-    /// Answers the history request of a subscription that stands.
-    pub(crate) async fn recover_standing(&self, client: &Client, identifier: &Rc<Identifier>, request: &HistoryRequest) {
-        let topics = match client.subscriptions.borrow().get(identifier) {
-            Some(subscription) if subscription.confirmed => subscription.topics.clone(),
-            _ => return,
-        };
-        let recalled = self.recall(&topics, request).await;
-        self.quiet().await;
-        self.recover(client, identifier, request, recalled);
-    }
-    /// Tells a subscription what it missed, then says so. Call when it is [`quiet`](Self::quiet).
-    pub(crate) fn recover(&self, client: &Client, identifier: &Rc<Identifier>, request: &HistoryRequest, recalled: Recalled) {
+    fn tell(&self, client: &Client, identifier: &Rc<Identifier>, request: &HistoryRequest, recalled: Recalled) {
         let topics = match client.subscriptions.borrow().get(identifier) {
             Some(subscription) if subscription.confirmed && client.slot.get() != u32::MAX => subscription.topics.clone(),
             _ => return,
         };
         // A stream that is none of the subscription's cannot be told.
         let known = request.streams.keys().all(|name| topics.iter().any(|topic| topic.name() == name));
-        let recovered = recalled.filter(|_| known).and_then(|recalled| self.missed(&topics, request, recalled));
-        let Some(recovered) = recovered else {
+        let missed = |topic: &Topic, asked, recalled: &mut Vec<(Topic, Vec<Broadcast>)>| {
+            let read = recalled.iter_mut().find(|(of, _)| of == topic).map(|(_, read)| std::mem::take(read));
+            self.missed(topic, asked, &read.unwrap_or_default(), identifier, client.dialect())
+        };
+        let told: Option<Vec<Missed>> = recalled.filter(|_| known).and_then(|mut recalled| {
+            let wanted = topics.iter().filter_map(|topic| Some((topic, since(topic, request)?)));
+            wanted.map(|(topic, asked)| missed(topic, asked, &mut recalled)).collect()
+        });
+        let Some(told) = told else {
             self.let_go(client, identifier, |_| false);
             client.send(&ServerFrame::RejectHistory(identifier.json()));
             return;
         };
-        self.let_go(client, identifier, |topic| recovered.iter().any(|(told, ..)| told == topic));
-        for (topic, broadcasts, upto) in recovered {
-            for broadcast in &broadcasts {
-                client.link.send(fanout::compose(broadcast, identifier, client.speaks));
+        self.let_go(client, identifier, |topic| told.iter().any(|missed| missed.topic == *topic));
+        for Missed { topic, recalled, reading } in told {
+            if let Some(run) = recalled {
+                client.link.replay(&run);
             }
-            self.table.borrow_mut().catch_up(&topic, client.slot.get(), identifier, upto);
+            client.link.replay(&reading.run);
+            self.table.borrow_mut().catch_up(&topic, client.slot.get(), identifier, reading.upto);
         }
         client.send(&ServerFrame::ConfirmHistory(identifier.json()));
     }
-    /// Everything that was missed, topic by topic, each with the offset up to which it speaks; `None` where some of it is gone.
+    /// `None` where some of it is gone.
     fn missed(
         &self,
-        topics: &[Topic],
-        request: &HistoryRequest,
-        mut recalled: Vec<(Topic, Vec<Broadcast>)>,
-    ) -> Option<Vec<(Topic, Vec<Broadcast>, u64)>> {
-        let mut missed = Vec::new();
-        for topic in topics {
-            let Some(asked) = since(topic, request) else { continue };
-            let read = recalled.iter_mut().find(|(of, _)| of == topic).map(|(_, read)| std::mem::take(read));
-            let mut all = read.unwrap_or_default();
-            let last = all.last().and_then(|last| last.offset.clone());
-            let since = last.as_ref().map_or(asked, |last| Since::After { epoch: &last.epoch, offset: last.offset });
-            let History::Recovered { broadcasts, upto } = self.hub().history(topic, since) else { return None };
-            all.extend(broadcasts);
-            missed.push((topic.clone(), all, upto));
+        topic: &Topic,
+        asked: Since<'_>,
+        recalled: &[Broadcast],
+        identifier: &Rc<Identifier>,
+        dialect: Dialect,
+    ) -> Option<Missed> {
+        let last = recalled.last().and_then(|last| last.offset.as_ref());
+        let since = last.map_or(asked, |last| Since::After { epoch: &last.epoch, offset: last.offset });
+        let reading = self.reading(topic, since, identifier, dialect)?;
+        let recalled = last.map(|_| framed(recalled, identifier, dialect));
+        Some(Missed { topic: topic.clone(), recalled, reading })
+    }
+    /// Resolves when no pass is under way.
+    pub(super) async fn between_passes(&self) {
+        while self.table.borrow().is_fanning_out() {
+            self.pass_over.notified().await;
         }
-        Some(missed)
+    }
+    fn reading(&self, topic: &Topic, since: Since<'_>, identifier: &Rc<Identifier>, dialect: Dialect) -> Option<Rc<Reading>> {
+        let place = match since {
+            Since::After { epoch, offset } => Place::After(epoch.to_owned(), offset),
+            Since::Seconds(seconds) => Place::Seconds(seconds),
+        };
+        let question = Question { topic: topic.clone(), since: place, identifier: Rc::as_ptr(identifier).addr(), dialect };
+        if let Some(known) = self.readings.borrow().known.get(&question) {
+            return Some(known.clone());
+        }
+        let History::Recovered { broadcasts, upto } = self.hub().history(topic, since) else { return None };
+        let reading = Rc::new(Reading { _identifier: identifier.clone(), run: framed(&broadcasts, identifier, dialect), upto });
+        self.readings.borrow_mut().keep(question, &reading);
+        Some(reading)
     }
 }
 
@@ -96,4 +179,10 @@ fn since<'a>(topic: &Topic, request: &'a HistoryRequest) -> Option<Since<'a>> {
         None if request.since > 0 => Some(Since::Seconds(request.since)),
         None => None,
     }
+}
+
+pub(super) fn framed(broadcasts: &[Broadcast], identifier: &Rc<Identifier>, dialect: Dialect) -> FrameRun {
+    let mut composer = Composer::default();
+    broadcasts.iter().for_each(|broadcast| composer.add(broadcast, identifier, dialect));
+    composer.take()
 }

@@ -7,27 +7,35 @@ use std::{
     rc::Rc,
 };
 
-use trunkline_protocol::{
-    ConnectionId, Topic,
-    cable::{Identifier, Subprotocol},
-};
+use trunkline_protocol::{ConnectionId, Topic, cable::Identifier};
 
-use crate::edge::connection::Client;
+use crate::edge::connection::{Client, Dialect};
 
-/// Those who are sent the same bytes: one topic, one identifier, one subprotocol.
+/// Those who are sent the same bytes: one topic, one identifier, one dialect.
 #[derive(Debug)]
 pub(super) struct Group {
     pub identifier: Rc<Identifier>,
-    pub speaks: Subprotocol,
+    pub dialect: Dialect,
     pub slots: Vec<u32>,
 }
 
-/// One subscription of one client, told a topic's history up to an offset.
+/// One subscription of one client; an identifier is compared by its address.
 #[derive(Debug)]
-struct CaughtUp {
+struct Place {
     slot: u32,
     identifier: Rc<Identifier>,
-    upto: u64,
+}
+
+impl PartialEq for Place {
+    fn eq(&self, other: &Self) -> bool {
+        self.slot == other.slot && Rc::ptr_eq(&self.identifier, &other.identifier)
+    }
+}
+impl Eq for Place {}
+impl Hash for Place {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.slot.hash(state);
+    }
 }
 
 /// A core's tables.
@@ -39,9 +47,9 @@ pub(super) struct Table {
     resting: Vec<u32>,
     fanning_out: bool,
     connections: HashMap<ConnectionId, u32>,
-    topics: HashMap<Topic, HashMap<(usize, Subprotocol), Group>>,
+    topics: HashMap<Topic, HashMap<(usize, Dialect), Group>>,
     /// Who was told a topic's history up to an offset: what is still on its way up to there has been told already.
-    caught_up: HashMap<Topic, Vec<CaughtUp>>,
+    caught_up: HashMap<Topic, HashMap<Place, u64>>,
     identifiers: HashSet<Interned>,
 }
 
@@ -90,24 +98,23 @@ impl Table {
     /// Live broadcasts of the topic up to this offset are not for this subscription.
     pub(super) fn catch_up(&mut self, topic: &Topic, slot: u32, identifier: &Rc<Identifier>, upto: u64) {
         let caught_up = self.caught_up.entry(topic.clone()).or_default();
-        caught_up.retain(|one| one.slot != slot || !Rc::ptr_eq(&one.identifier, identifier));
-        caught_up.push(CaughtUp { slot, identifier: identifier.clone(), upto });
+        caught_up.insert(Place { slot, identifier: identifier.clone() }, upto);
     }
-    /// Those who must not be told everything of a topic.
-    pub(super) fn caught_up(&self, topic: &Topic) -> impl Iterator<Item = u32> {
-        self.caught_up.get(topic).into_iter().flatten().map(|one| one.slot)
+    /// Those who were told the topic's history up to this offset or further: they must not be told everything from there on.
+    pub(super) fn caught_up(&self, topic: &Topic, offset: u64) -> impl Iterator<Item = u32> {
+        self.caught_up.get(topic).into_iter().flatten().filter(move |(_, upto)| **upto >= offset).map(|(place, _)| place.slot)
     }
     /// Was this told to the subscription already, with its history?
     pub(super) fn was_told(&self, topic: &Topic, slot: u32, identifier: &Rc<Identifier>, offset: u64) -> bool {
-        let mut of_topic = self.caught_up.get(topic).into_iter().flatten();
-        of_topic.any(|one| one.slot == slot && offset <= one.upto && Rc::ptr_eq(&one.identifier, identifier))
+        let upto = self.caught_up.get(topic).and_then(|of_topic| of_topic.get(&Place { slot, identifier: identifier.clone() }));
+        upto.is_some_and(|upto| offset <= *upto)
     }
     /// The core has passed this offset of the topic: nobody needs to be spared anything up to there.
     pub(super) fn passed(&mut self, topic: &Topic, offset: u64) {
-        if let Entry::Occupied(mut entry) = self.caught_up.entry(topic.clone()) {
-            entry.get_mut().retain(|one| one.upto > offset);
-            if entry.get().is_empty() {
-                entry.remove();
+        if let Some(of_topic) = self.caught_up.get_mut(topic) {
+            of_topic.retain(|_, upto| *upto > offset);
+            if of_topic.is_empty() {
+                self.caught_up.remove(topic);
             }
         }
     }
@@ -116,24 +123,24 @@ impl Table {
         self.free.append(&mut self.resting);
     }
 
-    pub(super) fn attach(&mut self, topic: Topic, identifier: &Rc<Identifier>, speaks: Subprotocol, slot: u32) {
+    pub(super) fn attach(&mut self, topic: Topic, identifier: &Rc<Identifier>, dialect: Dialect, slot: u32) {
         let groups = self.topics.entry(topic).or_default();
-        let group = groups.entry((Rc::as_ptr(identifier).addr(), speaks)).or_insert_with(|| Group {
+        let group = groups.entry((Rc::as_ptr(identifier).addr(), dialect)).or_insert_with(|| Group {
             identifier: identifier.clone(),
-            speaks,
+            dialect,
             slots: Vec::new(),
         });
         group.slots.push(slot);
     }
-    pub(super) fn detach(&mut self, topic: &Topic, identifier: &Rc<Identifier>, speaks: Subprotocol, slot: u32) {
+    pub(super) fn detach(&mut self, topic: &Topic, identifier: &Rc<Identifier>, dialect: Dialect, slot: u32) {
         if let Some(caught_up) = self.caught_up.get_mut(topic) {
-            caught_up.retain(|one| one.slot != slot || !Rc::ptr_eq(&one.identifier, identifier));
+            caught_up.remove(&Place { slot, identifier: identifier.clone() });
             if caught_up.is_empty() {
                 self.caught_up.remove(topic);
             }
         }
         let Some(groups) = self.topics.get_mut(topic) else { return };
-        if let Entry::Occupied(mut entry) = groups.entry((Rc::as_ptr(identifier).addr(), speaks)) {
+        if let Entry::Occupied(mut entry) = groups.entry((Rc::as_ptr(identifier).addr(), dialect)) {
             let slots = &mut entry.get_mut().slots;
             if let Some(at) = slots.iter().position(|one| *one == slot) {
                 slots.swap_remove(at);

@@ -3,12 +3,14 @@
 use bytes::Bytes;
 use trunkline_protocol::cable::{ServerFrame, Subprotocol};
 
-use super::LatestKey;
+use super::{LatestKey, deflate::deflate};
 
 /// The first byte of a whole text message.
 pub(crate) const TEXT: u8 = 0x81;
 /// The first byte of a whole binary message.
 pub(crate) const BINARY: u8 = 0x82;
+/// Set on the only frame of a compressed message (RFC 7692).
+const COMPRESSED: u8 = 0x40;
 const CLOSE: u8 = 0x88;
 const HEADER_BYTES_MAX: usize = 10;
 
@@ -29,6 +31,19 @@ pub(crate) fn append_frame(out: &mut Vec<u8>, frame: &ServerFrame<'_>, speaks: S
         Subprotocol::Events(events) => events.write(out, frame),
         Subprotocol::Base | Subprotocol::Extended | Subprotocol::Unsupported => append_text(out, frame),
     }
+}
+
+/// The same for those who negotiated permessage-deflate; plain where compressing gains nothing.
+pub(crate) fn append_compressed(out: &mut Vec<u8>, frame: &ServerFrame<'_>) {
+    let mut text = Vec::with_capacity(1024);
+    frame.write(&mut text);
+    let (kind, payload) = match deflate(&text) {
+        Some(compressed) => (TEXT | COMPRESSED, compressed),
+        None => (TEXT, text),
+    };
+    let (header, used) = header(kind, payload.len());
+    out.extend_from_slice(&header[..used]);
+    out.extend_from_slice(&payload);
 }
 
 /// One text frame.
@@ -92,7 +107,7 @@ impl FrameRun {
     }
     /// Frames in order, each with its end in `bytes` and the key under which only the latest counts.
     pub(crate) fn new(bytes: Bytes, ends: Vec<(usize, Option<LatestKey>)>) -> Self {
-        debug_assert_eq!(ends.last().map(|(end, _)| *end), Some(bytes.len()));
+        debug_assert_eq!(ends.last().map_or(0, |(end, _)| *end), bytes.len());
         Self { bytes, ends }
     }
     /// How many frames.

@@ -43,9 +43,19 @@ pub(super) struct Outbox {
     bytes: usize,
     empty: usize,
     latest: HashMap<LatestKey, u64>,
+    /// Bytes of histories: asked for, so not held against the reader.
+    allowed: usize,
 }
 
 impl Outbox {
+    /// So many bytes more may wait, until nothing does.
+    pub(super) fn allow(&mut self, bytes: usize) {
+        self.allowed += bytes;
+    }
+    /// How many bytes may wait beside what any reader may leave waiting.
+    pub(super) fn allowed(&self) -> usize {
+        self.allowed
+    }
     /// How many bytes wait.
     pub(super) fn bytes(&self) -> usize {
         self.bytes

@@ -1,0 +1,88 @@
+//! A storm's pace: so many are let in, and so many histories told, in each turn of the core. The busier a core is with those who are there, the
+//! longer its turns, and the slower it lets in; whoever waits, waits in the order they came. The measure of a draining core is the same.
+
+use std::time::Duration;
+
+use tokio::{sync::Semaphore, task::yield_now};
+
+/// Handshakes in one turn: two milliseconds' work.
+const ARRIVALS_PER_TURN: usize = 32;
+/// Histories in one turn.
+const HISTORIES_PER_TURN: usize = 16;
+/// What a core lets in within a millisecond of a storm, subscriptions and histories included (`benches/fanout`, `storm`).
+const ARRIVALS_PER_MS: usize = 6;
+
+/// One core's turnstiles.
+pub(crate) struct Turnstiles {
+    arrivals: Semaphore,
+    histories: Semaphore,
+}
+
+impl Default for Turnstiles {
+    fn default() -> Self {
+        Self { arrivals: Semaphore::new(ARRIVALS_PER_TURN), histories: Semaphore::new(HISTORIES_PER_TURN) }
+    }
+}
+
+impl Turnstiles {
+    /// Lets a client in when it is its turn; the next one's turn is after everybody else's on this core.
+    pub(crate) async fn arrive<T>(&self, work: impl Future<Output = T>) -> T {
+        pass(&self.arrivals, work).await
+    }
+    /// The same for who asks for a history.
+    pub(super) async fn recover<T>(&self, work: impl Future<Output = T>) -> T {
+        pass(&self.histories, work).await
+    }
+}
+
+async fn pass<T>(turnstile: &Semaphore, work: impl Future<Output = T>) -> T {
+    let _turn = turnstile.acquire().await;
+    // Held for a turn at least: work that never waits would otherwise let the next one pass in the same turn.
+    yield_now().await;
+    work.await
+}
+
+/// How many of so many clients a draining core sends away in each millisecond: no more than come back as fast as they are let in, unless
+/// they would not all be told within half of the time that stopping may take.
+pub(super) fn farewells_per_ms(clients: usize, drain_timeout: Duration) -> usize {
+    let half = usize::try_from(drain_timeout.as_millis() / 2).unwrap_or(usize::MAX).max(1);
+    ARRIVALS_PER_MS.max(clients.div_ceil(half))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{cell::Cell, rc::Rc};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn lets_others_have_their_turn_after_every_few() {
+        let turnstiles = Rc::new(Turnstiles::default());
+        let (arrived, turns) = (Rc::new(Cell::new(0_usize)), Cell::new(0));
+        let local = tokio::task::LocalSet::new();
+        local
+            .run_until(async {
+                for _ in 0..10 * ARRIVALS_PER_TURN {
+                    let (turnstiles, arrived) = (turnstiles.clone(), arrived.clone());
+                    tokio::task::spawn_local(async move { turnstiles.arrive(async { arrived.set(arrived.get() + 1) }).await });
+                }
+                let mut before = 0;
+                while arrived.get() < 10 * ARRIVALS_PER_TURN {
+                    assert!(arrived.get() - before <= 2 * ARRIVALS_PER_TURN, "{} at once", arrived.get() - before);
+                    before = arrived.get();
+                    turns.set(turns.get() + 1);
+                    yield_now().await;
+                }
+            })
+            .await;
+        assert!(turns.get() >= 5, "{}", turns.get());
+    }
+
+    #[test]
+    fn sends_away_at_the_pace_of_arrivals_but_in_time() {
+        assert_eq!(farewells_per_ms(100, Duration::from_secs(15)), ARRIVALS_PER_MS);
+        assert_eq!(farewells_per_ms(15_000, Duration::from_secs(15)), ARRIVALS_PER_MS);
+        assert_eq!(farewells_per_ms(100_000, Duration::from_secs(2)), 100);
+        assert_eq!(farewells_per_ms(10, Duration::ZERO), 10);
+    }
+}
