@@ -9,7 +9,7 @@ use std::{collections::HashMap, future::poll_fn, rc::Rc, task::Poll};
 use trunkline_actors::{Broadcast, History, Since};
 use trunkline_protocol::{
     Topic,
-    cable::{Identifier, ServerFrame, extended::HistoryRequest},
+    cable::{Identifier, ServerFrame, Subprotocol, extended::HistoryRequest},
 };
 
 use super::{Core, fanout::Composer};
@@ -79,14 +79,12 @@ impl Readings {
 impl Core {
     /// Tells a confirmed subscription what it missed, when it is its turn, then says so.
     pub(crate) async fn recover(&self, client: &Client, identifier: &Rc<Identifier>, request: &HistoryRequest) {
-        self.hold(client, identifier, |topic| since(topic, request).is_some());
-        // One history at a time: its frames may exceed what a reader is otherwise allowed to leave waiting. The client's task, in which this
-        // runs, drains the link before it comes back here.
-        poll_fn(|_| if client.link.is_behind() && !client.is_going() { Poll::Pending } else { Poll::Ready(()) }).await;
+        self.caught_up(client).await;
         if client.is_going() {
             return;
         }
         let telling = async {
+            self.hold(client, identifier, |topic| since(topic, request).is_some());
             let topics = client.subscriptions.borrow().get(identifier).map(|subscription| subscription.topics.clone());
             let recalled = self.recall(&topics.unwrap_or_default(), request).await;
             // A pass under way may hold broadcasts for this client that the history holds, too.
@@ -94,6 +92,13 @@ impl Core {
             self.tell(client, identifier, request, recalled);
         };
         self.turnstiles.recover(telling).await;
+    }
+    /// One history at a time: its frames may exceed what a reader is otherwise allowed to leave waiting. The client's task, in which this runs,
+    /// drains the link before it comes back here. A reader of events is sent nothing before it has been told everything it asked for.
+    async fn caught_up(&self, client: &Client) {
+        if !matches!(client.speaks, Subprotocol::Events(_)) {
+            poll_fn(|_| if client.link.is_behind() && !client.is_going() { Poll::Pending } else { Poll::Ready(()) }).await;
+        }
     }
     /// Reads what of these topics only the journal still holds.
     async fn recall(&self, topics: &[Topic], request: &HistoryRequest) -> Recalled {
