@@ -1,6 +1,8 @@
 //! POST /_broadcast and POST /api/publish: an application publishes from outside (`cable.md` 2.9). The key is the permission; what is published
 //! is answered 201 when it has been told, and what the journal keeps is durable.
 
+mod presence;
+
 use std::{
     sync::{Arc, OnceLock},
     time::Duration,
@@ -30,6 +32,8 @@ use crate::config::PublishKeys;
 pub const BROADCAST: &str = "/_broadcast";
 /// Where the other one is.
 pub const PUBLISH: &str = "/api/publish";
+/// Behind it stands a stream's name, and `/users`: who has joined it.
+pub const PRESENCE: &str = "/api/presence/";
 /// How long a body may take.
 const BODY_TIMEOUT: Duration = Duration::from_secs(20);
 
@@ -50,11 +54,12 @@ impl PublishDesk {
     }
 }
 
-/// Both addresses.
+/// Both addresses, and who has joined what.
 pub fn routes(desk: web::Data<PublishDesk>) -> impl FnOnce(&mut ServiceConfig) + Clone {
     move |root| {
         root.app_data(desk);
         root.route(BROADCAST, web::route().to(broadcast)).route(PUBLISH, web::route().to(publish));
+        root.route(&format!("{PRESENCE}{{stream:.*}}"), web::route().to(presence::users));
     }
 }
 
@@ -67,10 +72,7 @@ async fn publish(desk: web::Data<PublishDesk>, request: HttpRequest, payload: Pa
 }
 
 async fn answer(desk: &PublishDesk, key: Option<&str>, request: &HttpRequest, payload: Payload) -> Result<HttpResponse, Problem> {
-    let Some(key) = key else {
-        let sentence = "Nobody may publish here: the hub was given neither a secret nor a key for it";
-        return Err(Problem::new(StatusCode::NOT_FOUND, "PUBLISHING_IS_OFF", sentence));
-    };
+    let key = key.ok_or_else(closed)?;
     if request.method() != actix_web::http::Method::POST {
         return Err(Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "NOT_A_POST", "One publishes with POST"));
     }
@@ -90,6 +92,11 @@ async fn answer(desk: &PublishDesk, key: Option<&str>, request: &HttpRequest, pa
         }
     }
     Ok(HttpResponse::Created().finish())
+}
+
+fn closed() -> Problem {
+    let sentence = "Nobody may publish here: the hub was given neither a secret nor a key for it";
+    Problem::new(StatusCode::NOT_FOUND, "PUBLISHING_IS_OFF", sentence)
 }
 
 /// Takes as long for every wrong key of the right length.

@@ -88,7 +88,8 @@ impl Asked {
             .filter_map(|name| Some((name.clone(), request.headers().get(&name)?.clone())))
             .collect();
         // Publishers show a key of their own, and are not counted.
-        let is_api = (path == "/api" || path.starts_with("/api/")) && path != publish::PUBLISH;
+        let is_published = path == publish::PUBLISH || path.starts_with(publish::PRESENCE);
+        let is_api = (path == "/api" || path.starts_with("/api/")) && !is_published;
         let is_wall =
             is_api && (path.ends_with("/streams.json") || request.query_string().split('&').any(|pair| pair == "format=array"));
         Self {
