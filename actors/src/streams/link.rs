@@ -137,7 +137,8 @@ fn parse(written: &str) -> Option<Url> {
         return None;
     }
     let url = Url::parse(written).ok()?;
-    url.host_str().is_some_and(|host| !host.trim_matches('.').is_empty()).then_some(url)
+    // A name may end in one dot, not in several: `0..` is a name to a browser, `0` a number.
+    url.host_str().is_some_and(|host| !host.trim_matches('.').is_empty() && !host.ends_with("..")).then_some(url)
 }
 
 fn canonical(url: &Url) -> String {
@@ -211,6 +212,7 @@ mod tests {
             "https:///twitch.tv",
             "https://twitch.tv/a b",
             "https://.",
+            "https://0../x",
             "https://twitch.tv/\u{0}x",
         ] {
             assert_eq!(Link::read(bad).expect_err(bad).to_string(), "Link must be a valid HTTP or HTTPS URL", "{bad}");

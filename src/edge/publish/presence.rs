@@ -39,7 +39,9 @@ mod tests {
     #[test]
     fn reads_any_name_of_a_stream_and_no_other_path() {
         let read = |path: &str| stream(&format!("/api/presence/{path}"));
-        for (path, name) in [("chat/users", "chat"), ("chat%2F1/users", "chat/1"), ("chat/1/users", "chat/1"), ("a+b%25/users", "a+b%")] {
+        for (path, name) in
+            [("chat/users", "chat"), ("chat%2F1/users", "chat/1"), ("chat/1/users", "chat/1"), ("a+b%25/users", "a+b%")]
+        {
             assert_eq!(read(path).as_deref(), Some(name), "{path}");
         }
         assert_eq!(read("%C3%A9/users/users").as_deref(), Some("é/users"));
