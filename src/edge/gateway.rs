@@ -239,11 +239,14 @@ impl StreamHandler<Batch> for Gateway {
     }
 }
 
+/// Whom something concerns.
+pub(crate) type Whom = dyn Fn(&Principal) -> bool + Send + Sync;
+
 /// Sends away every client of whom this is true.
 #[derive(Message, Clone)]
 #[rtype(result = "()")]
 pub(crate) struct Dismiss {
-    pub whom: Arc<dyn Fn(&Principal) -> bool + Send + Sync>,
+    pub whom: Arc<Whom>,
     pub farewell: Farewell,
 }
 
@@ -265,7 +268,7 @@ impl Handler<Dismiss> for Gateway {
 #[rtype(result = "Option<Ticket>")]
 pub(crate) struct TakeUp {
     pub sid: ConnectionId,
-    pub may: Arc<dyn Fn(&Principal) -> bool + Send + Sync>,
+    pub may: Arc<Whom>,
 }
 
 impl Handler<TakeUp> for Gateway {

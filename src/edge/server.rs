@@ -8,7 +8,7 @@ use std::{
     net::{SocketAddr, TcpListener},
     rc::Rc,
     sync::{
-        Arc,
+        Arc, Weak,
         atomic::{AtomicBool, AtomicUsize, Ordering},
     },
     thread::JoinHandle,
@@ -35,7 +35,7 @@ use super::{
     census::{self, Census},
     connection::Farewell,
     finishing::attend,
-    gateway::{Core, Dismiss, Drain, Gateway, outlet},
+    gateway::{Core, Dismiss, Drain, Gateway, Whom, outlet},
     origin::Origins,
     stats::EdgeStats,
     tickets::Tickets,
@@ -118,6 +118,8 @@ pub(crate) struct Shared {
     stopping: AtomicBool,
     open_max: usize,
     gateways: Mutex<Vec<Addr<Gateway>>>,
+    /// Who is being sent away: each until every core has seen to it, and dropped the word.
+    dismissing: Mutex<Vec<Weak<Whom>>>,
     outlets: Mutex<Vec<Arc<dyn Outlet>>>,
 }
 
@@ -156,6 +158,15 @@ impl Shared {
     /// Every answer from now on is the last of its connection.
     pub(crate) fn is_stopping(&self) -> bool {
         self.stopping.load(Ordering::Relaxed)
+    }
+    /// Somebody is sent away, though not every core knows it yet: nobody hands out what one that does not know has lost meanwhile.
+    pub(crate) fn is_dismissed(&self, who: &Principal) -> bool {
+        self.dismissing.lock().iter().filter_map(Weak::upgrade).any(|whom| whom(who))
+    }
+    fn begin_dismissing(&self, whom: &Arc<Whom>) {
+        let mut dismissing = self.dismissing.lock();
+        dismissing.retain(|whom| whom.strong_count() > 0);
+        dismissing.push(Arc::downgrade(whom));
     }
     /// Every core's actor.
     pub(crate) fn gateways(&self) -> Vec<Addr<Gateway>> {
@@ -259,7 +270,9 @@ impl Gate {
         census::take(self.shared.gateways()).await
     }
     fn dismiss(&self, whom: impl Fn(&Principal) -> bool + Send + Sync + 'static, farewell: Farewell) {
-        let dismiss = Dismiss { whom: Arc::new(whom), farewell };
+        let whom: Arc<Whom> = Arc::new(whom);
+        self.shared.begin_dismissing(&whom);
+        let dismiss = Dismiss { whom, farewell };
         for gateway in &*self.shared.gateways.lock() {
             gateway.do_send(dismiss.clone());
         }
@@ -306,6 +319,7 @@ where
         working: AtomicUsize::new(0),
         stopping: AtomicBool::new(false),
         gateways: Mutex::default(),
+        dismissing: Mutex::default(),
         outlets: Mutex::default(),
     });
     let (started, starting) = oneshot::channel();

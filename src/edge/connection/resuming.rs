@@ -50,7 +50,7 @@ pub(crate) async fn find(core: &Core, handshake: &Arc<Handshake>) -> Option<Tick
     let sid = shown(handshake).filter(|_| shared.tickets.are_kept())?;
     let may: Arc<dyn Fn(&Principal) -> bool + Send + Sync> = {
         let (shared, handshake) = (shared.clone(), handshake.clone());
-        Arc::new(move |who| shared.identify.may_resume(&shared.hub, who, &handshake))
+        Arc::new(move |who| !shared.is_dismissed(who) && shared.identify.may_resume(&shared.hub, who, &handshake))
     };
     if let Some(ticket) = shared.tickets.take(sid, Instant::now(), &*may) {
         return Some(ticket);
