@@ -10,7 +10,7 @@ use crate::{
 const ROUNDS: usize = 40;
 
 pub fn measure(clients: usize, sessions: usize) {
-    let (mut plain, mut packed): (Vec<(f64, f64)>, Vec<(f64, f64)>) = (Vec::new(), Vec::new());
+    let (mut plain, mut packed) = (Vec::<(f64, f64)>::new(), Vec::<(f64, f64)>::new());
     for _ in 0..sessions {
         for (kind, all) in [("cable", &mut plain), ("deflating", &mut packed)] {
             let mut pair = Pair::start("deflating", kind, clients);

@@ -123,7 +123,7 @@ impl EventReader {
             if let Some((event, rest)) = self.unread.split_once("\n\n") {
                 let mut read = Event::new();
                 for (field, value) in event.lines().map(|line| line.split_once(": ").unwrap_or((line, ""))) {
-                    let known = read.entry(field.to_owned()).or_insert_with(String::new);
+                    let known = read.entry(field.to_owned()).or_default();
                     if !known.is_empty() {
                         known.push('\n');
                     }
