@@ -33,10 +33,33 @@ pub(crate) struct Asides {
     pub held: Vec<(Topic, u64)>,
 }
 
+impl Asides {
+    fn is_empty(&self) -> bool {
+        let Self { whisper, presence, present, held } = self;
+        whisper.is_none() && presence.is_none() && !present && held.is_empty()
+    }
+}
+
 impl Subscription {
     /// Whose presence it has joined.
     pub(crate) fn attends(&self) -> Option<&Topic> {
         self.asides.as_deref().filter(|asides| asides.present)?.presence.as_ref()
+    }
+    /// Whether what is live on this topic waits.
+    pub(crate) fn holds(&self, topic: &Topic) -> bool {
+        self.asides.as_deref().is_some_and(|asides| asides.held.iter().any(|(held, _)| held == topic))
+    }
+    /// What is live on this topic waits, from this offset on.
+    pub(crate) fn hold(&mut self, topic: Topic, upto: u64) {
+        self.asides.get_or_insert_default().held.push((topic, upto));
+    }
+    /// Nothing waits any more; what did, and from where on.
+    pub(crate) fn let_go(&mut self) -> Vec<(Topic, u64)> {
+        let held = self.asides.as_deref_mut().map(|asides| std::mem::take(&mut asides.held)).unwrap_or_default();
+        if self.asides.as_deref().is_some_and(Asides::is_empty) {
+            self.asides = None;
+        }
+        held
     }
 }
 
@@ -72,5 +95,35 @@ impl Subscriptions {
     }
     pub(crate) fn take(&mut self) -> Vec<Subscription> {
         std::mem::take(&mut self.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn begun() -> Subscription {
+        let mut subscriptions = Subscriptions::default();
+        subscriptions.begin(Rc::new(Identifier::new("1")));
+        subscriptions.take().remove(0)
+    }
+
+    #[test]
+    fn a_hold_leaves_nothing_behind_where_there_was_nothing() {
+        let (mut subscription, topic) = (begun(), Topic::channel("rows"));
+        subscription.hold(topic.clone(), 7);
+        assert!(subscription.holds(&topic) && !subscription.holds(&Topic::channel("other")));
+        assert_eq!(subscription.let_go(), [(topic.clone(), 7)]);
+        assert!(subscription.asides.is_none() && !subscription.holds(&topic) && subscription.let_go().is_empty());
+    }
+
+    #[test]
+    fn letting_go_keeps_where_it_whispers_and_whom_it_attends() {
+        let (mut subscription, topic) = (begun(), Topic::channel("chat"));
+        let asides = Asides { whisper: Some(topic.clone()), presence: Some(topic.clone()), present: true, ..Asides::default() };
+        subscription.asides = Some(Box::new(asides));
+        subscription.hold(topic.clone(), 7);
+        subscription.let_go();
+        assert_eq!((subscription.attends(), subscription.holds(&topic)), (Some(&topic), false));
     }
 }

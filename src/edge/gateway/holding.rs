@@ -15,14 +15,12 @@ impl Core {
     pub(crate) fn hold(&self, client: &Client, identifier: &Rc<Identifier>, which: impl Fn(&Topic) -> bool) {
         let mut subscriptions = client.subscriptions.borrow_mut();
         let Some(subscription) = subscriptions.get_mut(identifier) else { return };
-        let asides = subscription.asides.get_or_insert_default();
-        for topic in subscription.topics.iter().filter(|topic| which(topic)) {
-            if asides.held.iter().any(|(held, _)| held == topic) {
-                continue;
-            }
-            if let History::Recovered { upto, .. } = self.hub().history(topic, Since::Seconds(i64::MAX)) {
-                asides.held.push((topic.clone(), upto));
-                self.table.borrow_mut().catch_up(topic, client.slot.get(), identifier, u64::MAX);
+        let wanted: Vec<_> =
+            subscription.topics.iter().filter(|topic| which(topic) && !subscription.holds(topic)).cloned().collect();
+        for topic in wanted {
+            if let History::Recovered { upto, .. } = self.hub().history(&topic, Since::Seconds(i64::MAX)) {
+                self.table.borrow_mut().catch_up(&topic, client.slot.get(), identifier, u64::MAX);
+                subscription.hold(topic, upto);
             }
         }
     }
@@ -39,8 +37,8 @@ impl Core {
     pub(super) fn let_go(&self, client: &Client, identifier: &Rc<Identifier>, but: impl Fn(&Topic) -> bool) {
         let held: Vec<_> = match client.subscriptions.borrow_mut().get_mut(identifier) {
             Some(subscription) if client.slot.get() != u32::MAX => {
-                let held = subscription.asides.as_deref_mut().map(|asides| std::mem::take(&mut asides.held));
-                held.into_iter().flatten().filter(|(topic, _)| subscription.topics.contains(topic)).collect()
+                let held = subscription.let_go();
+                held.into_iter().filter(|(topic, _)| subscription.topics.contains(topic)).collect()
             }
             _ => return,
         };
