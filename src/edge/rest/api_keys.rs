@@ -121,8 +121,8 @@ fn name_of(members: &Map<String, Value>) -> Result<String, Refusal> {
     let name = members.get("name").and_then(Value::as_str).unwrap_or_default().trim();
     match name.chars().count() {
         0 => Err(Refusal::field("name", "can't be blank")),
-        NAME_CHARS_MAX.. => Err(Refusal::field("name", "is too long (maximum is 100 characters)")),
-        _ => Ok(name.to_owned()),
+        1..=NAME_CHARS_MAX => Ok(name.to_owned()),
+        _ => Err(Refusal::field("name", "is too long (maximum is 100 characters)")),
     }
 }
 
@@ -154,5 +154,17 @@ fn end_of(members: &Map<String, Value>, now: Timestamp) -> Result<Option<Timesta
             let end = text.as_str().and_then(Timestamp::parse).filter(|end| *end > now);
             end.map(Some).ok_or_else(|| Refusal::field("expires_at", "must be a moment to come"))
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn takes_a_name_of_as_many_characters_as_it_says() {
+        let named = |name: &str| name_of(json!({"name": name}).as_object().expect("an object")).map(|name| name.chars().count());
+        assert_eq!((named(&"é".repeat(100)), named(" bot ")), (Ok(100), Ok(3)));
+        assert!(named(&"x".repeat(101)).is_err() && named(" ").is_err());
     }
 }
