@@ -64,7 +64,7 @@ impl Channel for PollChannel {
         })
     }
     fn render(&self, commit: &Commit, out: &mut Broadcasts) {
-        for voted in commit.turns.iter().flat_map(|turn| turn.facts_of::<Voted>()).flatten() {
+        for voted in commit.facts_of::<Voted>().flatten() {
             out.say(&Topic::channel("poll"), &json!({"choice": voted.choice, "votes": voted.votes}));
         }
     }

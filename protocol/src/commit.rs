@@ -80,6 +80,10 @@ impl Commit {
     pub fn id(&self) -> CommandId {
         self.turns.first().map_or(CommandId(0), |turn| turn.command)
     }
+    /// Each fact of any turn that is an `R`, in order; others are passed over.
+    pub fn facts_of<R: Record>(&self) -> impl Iterator<Item = Result<R, CodecError>> {
+        self.turns.iter().flat_map(Turn::facts_of)
+    }
 }
 
 impl Record for Commit {

@@ -109,10 +109,8 @@ impl Projection for Alarms {
         1
     }
     fn fold(&self, commit: &Commit) -> Result<(), CodecError> {
-        for turn in &commit.turns {
-            for set in turn.facts_of::<AlarmSet>() {
-                self.note(&commit.entity, commit.version, set?.0);
-            }
+        for set in commit.facts_of::<AlarmSet>() {
+            self.note(&commit.entity, commit.version, set?.0);
         }
         Ok(())
     }

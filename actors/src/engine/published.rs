@@ -76,12 +76,10 @@ pub(crate) fn render(commit: &Commit, out: &mut Broadcasts) -> Result<(), CodecE
     if commit.entity.kind() != PublishedTopic::KIND {
         return Ok(());
     }
-    for turn in &commit.turns {
-        for published in turn.facts_of::<Published>() {
-            let Published { topic, message, conflate, except, kind } = published?;
-            let (conflate, kind) = (conflate.map(Into::into), kind.map(Into::into));
-            out.out.push(Broadcast { conflate, except, kind, ..Broadcast::new(topic, message) });
-        }
+    for published in commit.facts_of::<Published>() {
+        let Published { topic, message, conflate, except, kind } = published?;
+        let (conflate, kind) = (conflate.map(Into::into), kind.map(Into::into));
+        out.out.push(Broadcast { conflate, except, kind, ..Broadcast::new(topic, message) });
     }
     Ok(())
 }

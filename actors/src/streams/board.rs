@@ -207,10 +207,8 @@ impl Projection for Board {
         if commit.entity.kind() != Stream::KIND {
             return Ok(());
         }
-        for turn in &commit.turns {
-            for fact in turn.facts_of::<StreamFact>() {
-                self.take(&fact?, commit.entity.key(), commit.at);
-            }
+        for fact in commit.facts_of::<StreamFact>() {
+            self.take(&fact?, commit.entity.key(), commit.at);
         }
         Ok(())
     }

@@ -159,8 +159,7 @@ impl Channel for StreamsChannel {
             return;
         }
         // A record that cannot be read has stopped the relay before it comes here.
-        let facts: Vec<StreamFact> =
-            commit.turns.iter().flat_map(|turn| turn.facts_of::<StreamFact>()).filter_map(Result::ok).collect();
+        let facts: Vec<StreamFact> = commit.facts_of().filter_map(Result::ok).collect();
         // The board shows each row as the whole commit left it; walking back from there gives what it was before each fact.
         let mut traits: HashMap<u64, Traits> = HashMap::new();
         for fact in facts.iter().rev() {

@@ -105,10 +105,8 @@ impl Projection for Locks {
         if commit.entity.kind() != Stream::KIND {
             return Ok(());
         }
-        for turn in &commit.turns {
-            for fact in turn.facts_of::<StreamFact>() {
-                self.take(fact?);
-            }
+        for fact in commit.facts_of::<StreamFact>() {
+            self.take(fact?);
         }
         Ok(())
     }

@@ -149,10 +149,9 @@ impl Projection for Tally {
         if commit.entity.kind() != Stream::KIND {
             return Ok(());
         }
-        for turn in &commit.turns {
-            for fact in turn.facts_of::<StreamFact>() {
-                self.counted.write().take(&fact?);
-            }
+        let mut counted = self.counted.write();
+        for fact in commit.facts_of::<StreamFact>() {
+            counted.take(&fact?);
         }
         Ok(())
     }

@@ -149,7 +149,7 @@ impl Projection for Tally {
         }
         let mut inner = self.inner.lock();
         inner.folds += 1;
-        for fact in commit.turns.iter().flat_map(|turn| turn.facts_of::<Fact>()) {
+        for fact in commit.facts_of::<Fact>() {
             match fact? {
                 Fact::Added(add) => *inner.totals.entry(commit.entity.key().to_owned()).or_default() += add,
                 Fact::Rang => inner.rang += 1,
@@ -201,14 +201,12 @@ impl Channel for Shown {
         })
     }
     fn render(&self, commit: &Commit, out: &mut Broadcasts) {
-        for turn in &commit.turns {
-            for fact in turn.facts_of::<Fact>().flatten() {
-                if let Fact::Added(add) = fact {
-                    let key = commit.entity.key();
-                    assert!(add != 666, "a bug in the channel");
-                    out.say(&all(), &json!({"key": key, "added": add, "total": self.0.total(key)}));
-                    out.say(&one(key), &json!({"added": add}));
-                }
+        for fact in commit.facts_of::<Fact>().flatten() {
+            if let Fact::Added(add) = fact {
+                let key = commit.entity.key();
+                assert!(add != 666, "a bug in the channel");
+                out.say(&all(), &json!({"key": key, "added": add, "total": self.0.total(key)}));
+                out.say(&one(key), &json!({"added": add}));
             }
         }
     }

@@ -130,7 +130,7 @@ impl Hall {
     /// The ids of every stream added, in the order of the journal.
     pub fn added_in_journal(&self) -> Vec<u64> {
         let commits = self.journal.commits();
-        let facts = commits.iter().flat_map(|commit| &commit.turns).flat_map(|turn| turn.facts_of::<StreamFact>());
+        let facts = commits.iter().flat_map(|commit| commit.facts_of::<StreamFact>());
         facts.filter_map(|fact| if let Ok(StreamFact::StreamAdded { id, .. }) = fact { Some(id) } else { None }).collect()
     }
     pub fn clear(&self) {

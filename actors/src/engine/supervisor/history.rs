@@ -128,17 +128,15 @@ impl Projection for History {
             return Ok(());
         }
         let mut inner = self.inner.lock();
-        for turn in &commit.turns {
-            for restarted in turn.facts_of::<Restarted>() {
-                let restarted = restarted?;
-                // Told by the journal from now on.
-                inner.unwritten.retain(|unwritten| *unwritten != restarted);
-                if inner.written.len() >= REMEMBERED {
-                    inner.written.pop_front();
-                }
-                inner.written.push_back(restarted);
-                inner.changed = true;
+        for restarted in commit.facts_of::<Restarted>() {
+            let restarted = restarted?;
+            // Told by the journal from now on.
+            inner.unwritten.retain(|unwritten| *unwritten != restarted);
+            if inner.written.len() >= REMEMBERED {
+                inner.written.pop_front();
             }
+            inner.written.push_back(restarted);
+            inner.changed = true;
         }
         Ok(())
     }

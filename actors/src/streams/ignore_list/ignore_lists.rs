@@ -2,12 +2,16 @@
 //!
 //! The question costs a few lookups, however long the lists are.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{
+    collections::{HashMap, hash_map::Entry::Occupied},
+    sync::Arc,
+};
 
 use bytes::Bytes;
 use parking_lot::RwLock;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
+use smallvec::SmallVec;
 use trunkline_persistence::Piece;
 use trunkline_protocol::{CodecError, Commit, Record, Timestamp, codec::kinds};
 
@@ -75,8 +79,9 @@ pub struct IgnoreLists {
 #[derive(Debug, Default)]
 struct Shown {
     rows: Shelf<IgnoreRow>,
-    /// What is looked for → the entry. Addresses by their canonical spelling, all others by their value.
-    index: HashMap<(ListType, String), u64>,
+    /// What is looked for → the entries that say so: several where they are spelled otherwise (`http://x` and `https://x`, `@ana` and
+    /// `ana`).
+    index: HashMap<(ListType, String), SmallVec<[u64; 1]>>,
 }
 
 impl IgnoreLists {
@@ -169,7 +174,7 @@ fn parents(host: &str) -> impl Iterator<Item = &str> {
 
 impl Shown {
     fn find(&self, list_type: ListType, value: String) -> Option<Listed> {
-        let row = self.rows.get(*self.index.get(&(list_type, value))?)?;
+        let row = self.rows.get(*self.index.get(&(list_type, value))?.first()?)?;
         Some(Listed { list_type, value: row.entry.value.clone() })
     }
     fn key(entry: &Entry) -> (ListType, String) {
@@ -198,20 +203,14 @@ impl Shown {
         if let Some(before) = self.rows.get(row.id).cloned() {
             self.forget(row.id, &before.entry);
         }
-        self.index.insert(Self::key(&row.entry), row.id);
+        self.index.entry(Self::key(&row.entry)).or_default().push(row.id);
         self.rows.put(row.id, row);
     }
-    /// Two entries may have one canonical spelling (`http://x` and `https://x`): the other one then stays listed.
     fn forget(&mut self, id: u64, entry: &Entry) {
-        let key = Self::key(entry);
-        if self.index.get(&key) != Some(&id) {
-            return;
-        }
-        self.index.remove(&key);
-        if entry.list_type == ListType::Url || entry.list_type == ListType::Domain {
-            let twin = self.rows.iter().find(|row| row.id != id && Self::key(&row.entry) == key).map(|row| row.id);
-            if let Some(twin) = twin {
-                self.index.insert(key, twin);
+        if let Occupied(mut listed) = self.index.entry(Self::key(entry)) {
+            listed.get_mut().retain(|other| *other != id);
+            if listed.get().is_empty() {
+                listed.remove();
             }
         }
     }
@@ -229,10 +228,8 @@ impl Projection for IgnoreLists {
             return Ok(());
         }
         let mut shown = self.shown.write();
-        for turn in &commit.turns {
-            for fact in turn.facts_of::<IgnoreFact>() {
-                shown.take(fact?, commit.at);
-            }
+        for fact in commit.facts_of::<IgnoreFact>() {
+            shown.take(fact?, commit.at);
         }
         Ok(())
     }
@@ -241,7 +238,10 @@ impl Projection for IgnoreLists {
     }
     fn restore(&self, pieces: Vec<(Vec<u8>, Bytes)>) -> Result<(), CodecError> {
         let rows = Shelf::<IgnoreRow>::restored(&pieces)?;
-        let index = rows.iter().map(|row| (Shown::key(&row.entry), row.id)).collect();
+        let mut index = HashMap::<_, SmallVec<_>>::new();
+        for row in rows.iter() {
+            index.entry(Shown::key(&row.entry)).or_default().push(row.id);
+        }
         *self.shown.write() = Shown { rows, index };
         Ok(())
     }
@@ -298,10 +298,21 @@ mod tests {
 
     #[test]
     fn keeps_a_twin_listed_when_the_other_is_taken_off() {
-        let lists = lists(&[(ListType::Url, "http://x.example"), (ListType::Url, "https://x.example")]);
-        lists.shown.write().take(IgnoreFact::Removed { id: 2 }, Timestamp::default());
-        assert!(lists.listed(&Suspect { url: Some("https://x.example/"), ..Suspect::default() }).is_some());
-        lists.shown.write().take(IgnoreFact::Removed { id: 1 }, Timestamp::default());
-        assert!(lists.listed(&Suspect { url: Some("https://x.example/"), ..Suspect::default() }).is_none());
+        let address = Suspect { url: Some("https://x.example/"), ..Suspect::default() };
+        let person = Suspect { posted_by: Some("@Ana"), ..Suspect::default() };
+        let twins =
+            [(ListType::Url, ["http://x.example", "https://x.example"], address), (ListType::TwitchUser, ["@ana", "ana"], person)];
+        for (list, [one, other], suspect) in twins {
+            let first = lists(&[(list, one), (list, other)]);
+            let pieces = first.changed().into_iter().filter_map(|piece| Some((piece.key, piece.value?))).collect();
+            let again = IgnoreLists::default();
+            again.restore(pieces).expect("its own pieces");
+            for lists in [first, again] {
+                lists.shown.write().take(IgnoreFact::Removed { id: 2 }, Timestamp::default());
+                assert!(lists.listed(&suspect).is_some(), "{one}");
+                lists.shown.write().take(IgnoreFact::Removed { id: 1 }, Timestamp::default());
+                assert!(lists.listed(&suspect).is_none() && lists.shown.read().index.is_empty(), "{one}");
+            }
+        }
     }
 }

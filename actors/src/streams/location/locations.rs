@@ -170,10 +170,8 @@ impl Projection for Locations {
             return Ok(());
         }
         let mut shown = self.shown.write();
-        for turn in &commit.turns {
-            for fact in turn.facts_of::<LocationFact>() {
-                shown.take(fact?, commit.at);
-            }
+        for fact in commit.facts_of::<LocationFact>() {
+            shown.take(fact?, commit.at);
         }
         Ok(())
     }

@@ -161,10 +161,8 @@ impl Projection for Streamers {
             return Ok(());
         }
         let mut shown = self.shown.write();
-        for turn in &commit.turns {
-            for fact in turn.facts_of::<StreamerFact>() {
-                shown.take(fact?, commit.at);
-            }
+        for fact in commit.facts_of::<StreamerFact>() {
+            shown.take(fact?, commit.at);
         }
         Ok(())
     }

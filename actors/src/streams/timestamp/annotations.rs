@@ -145,10 +145,8 @@ impl Projection for Annotations {
             return Ok(());
         }
         let Ok(id) = commit.entity.key().parse() else { return Ok(()) };
-        for turn in &commit.turns {
-            for fact in turn.facts_of::<AnnotationFact>() {
-                self.take(id, fact?, commit.at);
-            }
+        for fact in commit.facts_of::<AnnotationFact>() {
+            self.take(id, fact?, commit.at);
         }
         Ok(())
     }
