@@ -17,7 +17,7 @@ pub const PIECE_BYTES_MAX: usize = 48 * 1024;
 /// Pieces of one answer; a longer answer (6 MiB) is not kept, only that it was given.
 pub const PIECES_MAX: usize = 128;
 
-/// The SHA-256 of a request: method, path and body.
+/// The SHA-256 of a request: path, query and body.
 pub type Fingerprint = [u8; 32];
 
 /// What is known of one key.

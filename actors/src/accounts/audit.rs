@@ -4,7 +4,7 @@
 //! the journal by [`carry_over`], in order and exactly once, also after a crash; everything else (a denial, a login of nobody, a ruling of
 //! another wing) is said through [`record`].
 
-use std::collections::HashMap;
+use std::collections::{HashMap, hash_map::Entry::Occupied};
 
 use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
@@ -208,8 +208,13 @@ pub async fn record(hub: &Hub, act: Act) -> Result<(), AskError> {
 /// so the same denial of the same person is counted rather than repeated, and beyond a bound only their number is kept.
 #[derive(Debug, Default)]
 pub struct Denials {
-    waiting: Mutex<HashMap<(u64, String), (Act, u64)>>,
+    waiting: Mutex<HashMap<Denied, (Act, u64)>>,
+    /// Held by whoever writes them down.
+    writing: tokio::sync::Mutex<()>,
 }
+
+/// Who was denied what.
+type Denied = (u64, String);
 
 impl Denials {
     /// Different denials that may wait for the log (a moment's worth).
@@ -226,23 +231,34 @@ impl Denials {
         let more = Act { actor_name: "several".into(), action: act.action, subject: "several".into(), ..Act::default() };
         waiting.entry((0, String::new())).or_insert((more, 0)).1 += 1;
     }
-    fn take(&self) -> Vec<Act> {
-        let waiting = std::mem::take(&mut *self.waiting.lock());
-        let counted = |(act, times): (Act, u64)| if times > 1 { act.detail(format_args!("{times} times")) } else { act };
-        waiting.into_values().map(counted).collect()
+    /// Writes down those that wait. One that could not be written waits on, and so do those behind it, whoever stops waiting for this.
+    async fn write_down(&self, hub: &Hub) -> Result<(), AskError> {
+        let _turn = self.writing.lock().await;
+        let waiting: Vec<Denied> = self.waiting.lock().keys().cloned().collect();
+        for denied in waiting {
+            let Some((act, times)) = self.waiting.lock().get(&denied).cloned() else { continue };
+            record(hub, if times > 1 { act.detail(format_args!("{times} times")) } else { act }).await?;
+            self.written(&denied, times);
+        }
+        Ok(())
+    }
+    fn written(&self, denied: &Denied, times: u64) {
+        if let Occupied(mut waiting) = self.waiting.lock().entry(denied.clone()) {
+            waiting.get_mut().1 -= times;
+            if waiting.get().1 == 0 {
+                waiting.remove();
+            }
+        }
     }
 }
 
-/// Writes down what the accounts' own facts tell and the log does not yet, and the denials that wait. Called every moment by the wing's worker, and by whoever is
-/// about to read the log.
+/// Writes down what the accounts' own facts tell and the log does not yet, and the denials that wait. Called every moment by the wing's
+/// worker, and by whoever is about to read the log.
 ///
 /// # Errors
 /// Every failure of [`Hub::ask`]; what is left is carried over next time.
 pub async fn carry_over(hub: &Hub) -> Result<(), AskError> {
-    let denials = hub.provided::<Denials>().take();
-    for act in denials {
-        record(hub, act).await?;
-    }
+    hub.provided::<Denials>().write_down(hub).await?;
     let log = hub.projection::<AuditLog>();
     while let Some(Uncarried { mark, at, acts }) = log.next_uncarried() {
         let outcome = hub.ask::<Audit>(LOG, AuditCommand::CarryOver { mark, at, acts }, hub.asking(&Principal::house())).await?;
@@ -301,10 +317,12 @@ mod tests {
             denials.note(Act { subject: subject.to_string(), ..act("access.denied") });
             denials.note(Act { subject: "0".into(), ..act("access.denied") });
         }
-        let acts = denials.take();
-        assert_eq!(acts.len(), Denials::WAITING_MAX + 1);
-        assert!(acts.iter().any(|act| act.detail == "1125 times") && acts.iter().any(|act| act.detail == "100 times"));
-        assert!(denials.take().is_empty());
+        let times = |subject: &str| denials.waiting.lock().iter().find(|((_, of), _)| of == subject).map(|(_, (_, times))| *times);
+        assert_eq!(denials.waiting.lock().len(), Denials::WAITING_MAX + 1);
+        assert_eq!((times("0"), times("1"), times("")), (Some(1125), Some(1), Some(100)));
+        denials.written(&(7, "0".into()), 1000);
+        denials.written(&(7, "1".into()), 1);
+        assert_eq!((times("0"), times("1")), (Some(125), None), "what came while it was written waits on");
     }
 
     #[test]

@@ -191,10 +191,8 @@ impl Projection for AuditLog {
     fn fold(&self, commit: &Commit) -> Result<(), CodecError> {
         match commit.entity.kind() {
             Audit::KIND => {
-                for turn in &commit.turns {
-                    for fact in turn.facts_of::<AuditFact>() {
-                        self.take(fact?);
-                    }
+                for fact in commit.facts_of::<AuditFact>() {
+                    self.take(fact?);
                 }
                 Ok(())
             }

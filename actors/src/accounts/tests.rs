@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use trunkline_persistence::{Journal, MemoryJournal};
-use trunkline_protocol::{Role, Timestamp};
+use trunkline_persistence::{Fault, Journal, MemoryJournal};
+use trunkline_protocol::{Principal, Role, Timestamp};
 
 use super::{
     Accounts, BootstrapKey, BootstrapUser, PasswordConfig, Passwords,
@@ -11,12 +11,14 @@ use super::{
     api_key::{ApiKeyFact, NewApiKey, Secret},
     audit::{self, Act, AuditFact, Entry, Mark},
     audit_log::{AuditLog, Wanted},
-    bootstrap, first_admin,
+    bootstrap,
+    directory::Claimed,
+    first_admin,
     refresh::{AccessToken, RefreshFact},
     signing_secret::SecretMade,
-    user::{NewAccount, UserFact},
+    user::{NewAccount, User, UserCommand, UserFact},
 };
-use crate::{Hub, HubConfig, Plan, streams::tests::golden};
+use crate::{AskError, Hub, HubConfig, Plan, streams::tests::golden};
 
 const NOON: Timestamp = Timestamp::from_millis(1_700_000_000_000);
 
@@ -102,5 +104,47 @@ async fn creates_what_is_missing_once_and_knows_it_after_a_restart() {
     audit::carry_over(&hub).await.expect("carried over");
     assert_eq!(hub.projection::<AuditLog>().entries(&Wanted::default(), 100), before, "nothing is written down twice");
     assert_eq!(hub.projection::<AuditLog>().verify().broken_at, None);
+    hub.close().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn keeps_a_denial_that_could_not_be_written_down_until_it_can() {
+    let journal = MemoryJournal::new();
+    let hub = open(journal.clone()).await;
+    let denials = hub.provided::<audit::Denials>();
+    for subject in ["GET /a", "GET /b", "GET /b"] {
+        let act = Act { actor: 7, actor_name: "a@b".into(), action: "access.denied".into(), ..Act::default() };
+        denials.note(Act { subject: subject.into(), ..act });
+    }
+    journal.fail_next([Fault::Full]);
+    assert_eq!(audit::carry_over(&hub).await, Err(AskError::Full));
+    // The wing's worker comes by.
+    tokio::time::sleep(2 * super::CARRY_OVER_PERIOD).await;
+    let entries = hub.projection::<AuditLog>().entries(&Wanted::default(), 10);
+    let mut denied: Vec<_> = entries.iter().map(|entry| (&*entry.act.subject, &*entry.act.detail)).collect();
+    denied.sort_unstable();
+    assert_eq!(denied, [("GET /a", ""), ("GET /b", "2 times")]);
+    hub.close().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn lets_nobody_stand_for_what_they_no_longer_are() {
+    let hub = open(MemoryJournal::new()).await;
+    let account = NewAccount { id: 7, email: "a@b".into(), password: "$argon2id$".into(), role: Role::Editor, service: false };
+    let change = |command| async {
+        let outcome = hub.ask::<User>("a@b", command, hub.asking(&Principal::house())).await.expect("changed");
+        hub.seen(outcome.position).await.expect("seen");
+    };
+    change(UserCommand::SignUp(account)).await;
+    let accounts = hub.projection::<Accounts>();
+    let (now, end) = (hub.clock().now(), hub.clock().now().plus(std::time::Duration::from_secs(3600)));
+    let who = accounts.principal_of_token(&Claimed::Email("a@b"), "j", now, end).expect("known");
+    assert!(accounts.still_stands(&who, now) && !accounts.still_stands(&who, end));
+    change(UserCommand::ChangeRole { role: Role::Viewer, service: None }).await;
+    assert!(!accounts.still_stands(&who, now), "an editor no longer");
+    let who = accounts.principal_of_token(&Claimed::Email("a@b"), "j", now, end).expect("the token still holds");
+    assert!(accounts.still_stands(&who, now));
+    change(UserCommand::Disable).await;
+    assert!(!accounts.still_stands(&who, now));
     hub.close().await;
 }
