@@ -1,43 +1,42 @@
 //! One running node, and the handle through which everything is asked of it. A route and a deadline; no logic.
+//!
+//! # Layout
+//! - here: open, query, publish, watch, close; [`Health`]
+//! - `asking`: the way to one entity; `channels`: what the edge asks of channels
+
+mod asking;
+mod channels;
+mod health;
 
 use std::{
     any::{Any, TypeId, type_name},
     collections::HashMap,
     fmt,
-    future::Future,
-    panic::AssertUnwindSafe,
     sync::Arc,
     time::Duration,
 };
 
-use futures::FutureExt as _;
 use ractor::ActorCell;
 use tokio::{sync::oneshot, time::timeout};
-use trunkline_persistence::{Journal, JournalStats};
+use trunkline_persistence::Journal;
 use trunkline_protocol::{
     CommandId, Commit, EntityId, Notice, Position, Principal, Refusal, Topic, Version,
     limits::{ASK_DEADLINE, READ_YOUR_WRITES_DEADLINE},
 };
 
 use crate::{
-    Action, Admission, AskError, Asking, Attendance, Broadcast, Channel, Clock, Entity, History, Leaving, Outcome, Outlet,
-    PRESENCE_TTL, Performed, Plan, Projection, Since, Subscribing, Supervision,
+    AskError, Asking, Attendance, Broadcast, Channel, Clock, History, Outlet, PRESENCE_TTL, Plan, Projection, Since, Supervision,
     engine::{
-        entity::actor::said,
         house::House,
         latency::Counted,
-        mailbox::{NotPosted, Resident as _, Wish},
         opening, published,
-        relay::{Relay, RelayHealth, Tell},
+        relay::{Relay, Tell},
         sequence::Sequences,
         supervisor::report,
     },
 };
 
-/// How long a channel may take to admit, perform or say goodbye: longer than any ask it makes.
-const CHANNEL_DEADLINE: Duration = Duration::from_secs(15);
-/// How often an ask looks an entity up again that retires or dies under its hands.
-const LOOKUPS_MAX: usize = 64;
+pub use health::Health;
 
 /// What a hub may be told when it opens; the defaults suit everybody.
 #[derive(Clone, Debug)]
@@ -67,29 +66,6 @@ pub enum OpenError {
         /// Why.
         reason: String,
     },
-}
-
-/// How a hub is; for `/health` and `/metrics`.
-#[derive(Clone, Debug)]
-pub struct Health {
-    /// Why the hub has failed for good; the process should end and be started again.
-    pub failed: Option<String>,
-    /// How the relay is.
-    pub relay: RelayHealth,
-    /// How many entities are awake.
-    pub awake: usize,
-    /// Restarts since the hub opened.
-    pub restarts: u64,
-    /// What the journal says of itself.
-    pub journal: JournalStats,
-}
-
-impl Health {
-    /// Whether everything works.
-    #[must_use]
-    pub fn is_well(&self) -> bool {
-        self.failed.is_none() && matches!(self.relay, RelayHealth::Following { .. })
-    }
 }
 
 /// A running hub. Clone it freely; every method has a deadline.
@@ -139,64 +115,6 @@ impl Hub {
     #[must_use]
     pub fn asking(&self, by: &Principal) -> Asking {
         Asking { command: CommandId::new(), by: by.clone(), at: self.clock().now(), connection: None }
-    }
-    /// Asks one entity; answered when what came of it is durable. To try again after a failure, ask with the same command id.
-    ///
-    /// # Errors
-    /// [`AskError::Refused`] where a rule says no; the others where the world fails.
-    pub async fn ask<E: Entity>(
-        &self,
-        key: impl fmt::Display + Send,
-        command: E::Command,
-        asking: Asking,
-    ) -> Result<Outcome<E>, AskError> {
-        let id = EntityId::new(E::KIND, key);
-        let answer = self.post::<E>(&id, command, asking).await?;
-        match timeout(ASK_DEADLINE, answer).await {
-            Ok(Ok(answer)) => answer,
-            Ok(Err(_)) => Err(AskError::Unavailable("it crashed before it answered".into())),
-            Err(_) => Err(AskError::Deadline),
-        }
-    }
-    async fn post<E: Entity>(
-        &self,
-        id: &EntityId,
-        command: E::Command,
-        asking: Asking,
-    ) -> Result<oneshot::Receiver<Result<Outcome<E>, AskError>>, AskError> {
-        let house = &self.inner.house;
-        let (reply, answer) = oneshot::channel();
-        let mut wish = Box::new(Wish::<E> { command, asking, reply: Some(reply), permit: None });
-        for _ in 0..LOOKUPS_MAX {
-            if !house.takes(E::KIND) {
-                return Err(AskError::Unavailable(house.failed().unwrap_or_else(|| "the hub is closing".into())));
-            }
-            let mailbox = match house.directory.awake::<E>(id) {
-                Some(mailbox) => mailbox,
-                None => {
-                    let resident =
-                        house.resident(id).ok_or_else(|| AskError::Unavailable(format!("no {} is kept here", E::KIND)))??;
-                    resident.as_any().downcast().map_err(|_| AskError::Unavailable(format!("two kinds are called {}", E::KIND)))?
-                }
-            };
-            match mailbox.enter(house.elapsed_ms()) {
-                Ok(permit) => wish.permit = Some(permit),
-                Err(NotPosted::Overloaded) => return Err(AskError::Overloaded),
-                Err(NotPosted::Gone) => {
-                    // Its actor is about to take it out of the directory.
-                    tokio::task::yield_now().await;
-                    continue;
-                }
-            }
-            match mailbox.post(wish) {
-                Ok(()) => return Ok(answer),
-                Err(back) => {
-                    wish = back;
-                    house.crashed(id, mailbox.actor(), "its actor was gone");
-                }
-            }
-        }
-        Err(AskError::Unavailable("it retires and wakes too often".into()))
     }
     /// The next integer of a sequence: never given twice, growing on one node; numbers may be left out. Below 2^53.
     ///
@@ -287,40 +205,6 @@ impl Hub {
     pub fn attendance(&self) -> &Attendance {
         &self.inner.attendance
     }
-    /// Lets a client into the channel of that name; a refusal (unknown channel included) becomes `reject_subscription`.
-    ///
-    /// # Errors
-    /// The channel's refusal, or a failure of what it asked.
-    pub async fn subscribe(&self, channel: &str, subscribing: Subscribing<'_>) -> Result<Admission, AskError> {
-        let channel = self.channel(channel)?;
-        guarded(channel.name(), channel.admit(subscribing, self)).await?
-    }
-    /// The confirmation is on its way: the channel may tell of the arrival.
-    pub async fn joined(&self, channel: &str, subscribing: Subscribing<'_>) {
-        if let Ok(channel) = self.channel(channel) {
-            // What went wrong has been logged; nobody waits for an answer.
-            let _ = guarded(channel.name(), channel.joined(subscribing, self)).await;
-        }
-    }
-    /// Performs an action of a confirmed subscription.
-    ///
-    /// # Errors
-    /// The channel's refusal, or a failure of what it asked.
-    pub async fn perform(&self, channel: &str, action: Action<'_>) -> Result<Performed, AskError> {
-        let channel = self.channel(channel)?;
-        guarded(channel.name(), channel.perform(action, self)).await?
-    }
-    /// A subscription has ended.
-    pub async fn left(&self, channel: &str, leaving: Leaving<'_>) {
-        if let Ok(channel) = self.channel(channel) {
-            let _ = guarded(channel.name(), channel.left(leaving, self)).await;
-        }
-    }
-    fn channel(&self, name: &str) -> Result<&Arc<dyn Channel>, AskError> {
-        self.inner.channels.get(name).ok_or_else(|| {
-            Refusal::new(trunkline_protocol::RefusalKind::NotFound, "UNKNOWN_CHANNEL", "There is no channel of that name.").into()
-        })
-    }
     /// Adds a core of the edge: from now on it is handed every broadcast.
     pub fn attach(&self, outlet: Arc<dyn Outlet>) {
         self.inner.relay.fanout.attach(outlet);
@@ -397,20 +281,5 @@ impl Hub {
     /// Retires every entity, saves a snapshot and closes the journal; nothing acknowledged is lost.
     pub async fn close(&self) {
         Box::pin(opening::close(self)).await;
-    }
-}
-
-/// A channel's code runs in the asker's task: neither its panic nor its slowness may take that along.
-async fn guarded<T>(channel: &'static str, work: impl Future<Output = T>) -> Result<T, AskError> {
-    match timeout(CHANNEL_DEADLINE, AssertUnwindSafe(work).catch_unwind()).await {
-        Ok(Ok(done)) => Ok(done),
-        Ok(Err(panic)) => {
-            tracing::error!(channel, cause = said(panic.as_ref()), "a channel panicked");
-            Err(AskError::Unavailable("the channel crashed".into()))
-        }
-        Err(_) => {
-            tracing::warn!(channel, "a channel did not answer in time");
-            Err(AskError::Deadline)
-        }
     }
 }

@@ -1,24 +1,21 @@
-//! Who asks. A request's token or key becomes a [`Principal`] once, at the threshold, which leaves it in the request's extensions; handlers
-//! take [`Caller`]. `/cable`, which passes no threshold, asks [`Auth::identify`] with what its upgrade request holds.
+//! Who asks. A token or key becomes a [`Principal`]: of a REST request at the threshold, of a cable in its own task.
+//!
+//! # Layout
+//! - here: whom a credential names; `credential`: where clients put it; `remembered`: what was verified lately
+//! - `caller`: REST requests; `cable`: cables, and who is sent away from them
 
-use std::{collections::HashMap, future::Ready, net::IpAddr, ops::Deref, sync::Arc, time::Duration};
+mod cable;
+mod caller;
+mod credential;
+mod remembered;
 
-use actix_web::{
-    FromRequest, HttpMessage as _, HttpRequest,
-    dev::Payload,
-    http::{
-        Method,
-        header::{AUTHORIZATION, COOKIE, HeaderMap},
-    },
-};
-use futures::future::BoxFuture;
+use std::{sync::Arc, time::Duration};
+
 use parking_lot::RwLock;
-use tokio::sync::broadcast::error::RecvError;
 use trunkline_actors::{
     AskError, Clock, Hub,
     accounts::{
         Account, Accounts,
-        audit::{Act, Denials},
         bootstrap::{self, hash_of},
         directory::Claimed,
     },
@@ -26,23 +23,22 @@ use trunkline_actors::{
 use trunkline_protocol::{Principal, Timestamp};
 
 use super::{
-    Api, Problem,
-    server::Gate,
     throttle::Throttle,
     tokens::{BadToken, KeyError, Named, Proven, Signing, Tokens},
-    upgrade::{Handshake, Identify, Unidentified},
 };
 use crate::config::AuthConfig;
 
-/// Credentials remembered in each of two generations; a refill costs one signature each.
-const REMEMBERED_MAX: usize = 8192;
+pub use cable::{CableDoor, watch};
+pub use caller::{Caller, address, identify, ip, note_denial, parts};
+pub use credential::Parts;
+use credential::credential;
+use remembered::{Known, Proof, Remembered};
+
 /// How long a chain of refresh tokens lives.
 pub const REFRESH_LIFETIME: Duration = Duration::from_secs(60 * 24 * 3600);
 /// An address may also try only so often within twenty minutes (`streams.md` section 3).
 const LOGINS_PER_LONG_WINDOW: usize = 500;
 const LONG_WINDOW: Duration = Duration::from_secs(20 * 60);
-/// How often sockets are checked against what no revocation tells: a key's own end.
-const RECHECK_PERIOD: Duration = Duration::from_secs(30);
 const MINUTE: Duration = Duration::from_secs(60);
 const HOUR: Duration = Duration::from_secs(3600);
 
@@ -78,17 +74,6 @@ pub enum Unauthenticated {
     /// There is one whose time is over.
     #[error("the token has expired")]
     Expired,
-}
-
-/// What a request brings along by which somebody might be named.
-#[derive(Clone, Copy, Debug)]
-pub struct Parts<'a> {
-    /// Its headers.
-    pub headers: &'a HeaderMap,
-    /// Its query string, without `?`.
-    pub query: &'a str,
-    /// Whether the cookie counts: only where a foreign page could do no harm by sending it along (`GET`, and the cable, which checks origins).
-    pub cookie: bool,
 }
 
 /// Where the edge's authentication could not be made ready.
@@ -197,188 +182,6 @@ impl Auth {
             }
         }
         Ok(Proof::Key(hash_of(credential)))
-    }
-}
-
-/// The credential that a request brings along.
-fn credential(parts: &Parts<'_>) -> Result<String, Unauthenticated> {
-    let header = |name: &str| parts.headers.get(name).and_then(|value| value.to_str().ok()).map(str::trim);
-    if let Some(value) = parts.headers.get(AUTHORIZATION) {
-        let text = value.to_str().map_err(|_| Unauthenticated::Invalid)?;
-        let (scheme, token) = text.trim().split_once(' ').unwrap_or((text, ""));
-        let token = token.trim();
-        if !scheme.eq_ignore_ascii_case("bearer") || token.is_empty() {
-            return Err(Unauthenticated::Invalid);
-        }
-        return Ok(token.to_owned());
-    }
-    if let Some(key) = header("x-api-key").filter(|key| !key.is_empty()) {
-        return Ok(key.to_owned());
-    }
-    if let Some(token) = in_query(parts.query) {
-        return Ok(token);
-    }
-    if !parts.cookie {
-        return Err(Unauthenticated::Missing);
-    }
-    let cookies = parts.headers.get_all(COOKIE).filter_map(|value| value.to_str().ok()).flat_map(|value| value.split(';'));
-    let mut tokens = cookies.filter_map(|cookie| cookie.trim().strip_prefix("jwt_token=")).map(|value| value.trim_matches('"'));
-    tokens.find(|value| !value.is_empty()).map(str::to_owned).ok_or(Unauthenticated::Missing)
-}
-
-fn in_query(query: &str) -> Option<String> {
-    let mut pairs = url::form_urlencoded::parse(query.as_bytes());
-    let named = pairs.find(|(name, value)| matches!(name.as_ref(), "token" | "jwt" | "api_key") && !value.is_empty());
-    named.map(|(_, value)| value.into_owned())
-}
-
-/// What a credential proved when its signature was checked.
-#[derive(Clone)]
-enum Proof {
-    Token(Proven),
-    Key([u8; 32]),
-}
-
-struct Known {
-    proof: Proof,
-    principal: Principal,
-    ends: Option<Timestamp>,
-    generation: u64,
-}
-
-/// Two generations: when the young one is full it becomes the old one, and the old one is forgotten. Whoever asks often stays.
-#[derive(Default)]
-struct Remembered {
-    young: HashMap<Box<str>, Arc<Known>>,
-    old: HashMap<Box<str>, Arc<Known>>,
-}
-
-impl Remembered {
-    fn find(&self, credential: &str) -> Option<Arc<Known>> {
-        self.young.get(credential).or_else(|| self.old.get(credential)).cloned()
-    }
-    fn keep(&mut self, credential: &str, known: Arc<Known>) {
-        if self.young.len() >= REMEMBERED_MAX {
-            self.old = std::mem::take(&mut self.young);
-        }
-        self.young.insert(credential.into(), known);
-    }
-}
-
-/// Whom a request's token or key proves: asked once for each request, by the threshold. Anonymous where there is none, and where it
-/// proves nothing (such a request counts as anonymous, `streams.md` section 3, and is answered 401 by [`Caller`]).
-///
-/// # Errors
-/// None today; a [`Problem`] where it could not be told just now.
-pub async fn identify(api: &Api, request: &HttpRequest) -> Result<Principal, Problem> {
-    Ok(api.auth.identify(&parts(request)).unwrap_or_else(|_| Principal::anonymous()))
-}
-
-/// Somebody was told that they may not: said in the audit log a moment later.
-pub fn note_denial(api: &Api, request: &HttpRequest) {
-    let Some(who) = request.extensions().get::<Principal>().cloned() else { return };
-    let template = request.match_pattern().unwrap_or_default();
-    let act = Act::of(&who, "access.denied", format_args!("{} {template}", request.method()));
-    api.hub.provided::<Denials>().note(act.from(address(request, api.config.trust_forwarded)));
-}
-
-/// What a REST request brings along.
-#[must_use]
-pub fn parts(request: &HttpRequest) -> Parts<'_> {
-    let cookie = matches!(*request.method(), Method::GET | Method::HEAD);
-    Parts { headers: request.headers(), query: request.query_string(), cookie }
-}
-
-/// From which network address a request comes, as it is counted and written down. Behind a trusted proxy: the last address of
-/// `X-Forwarded-For`, the only one that the proxy itself saw.
-#[must_use]
-pub fn address(request: &HttpRequest, trust_forwarded: bool) -> String {
-    let forwarded = || {
-        let text = request.headers().get("x-forwarded-for")?.to_str().ok()?;
-        text.rsplit(',').next()?.trim().parse::<IpAddr>().ok()
-    };
-    let peer = request.peer_addr().map(|peer| peer.ip());
-    let address = if trust_forwarded { forwarded().or(peer) } else { peer };
-    address.map(|address| address.to_string()).unwrap_or_default()
-}
-
-/// Names the clients of `/cable`: cookie, `token`, `jwt` or `api_key` in the query, header; the first found counts (`streams.md` 8.1).
-pub struct CableDoor {
-    /// By which they are named.
-    pub auth: Arc<Auth>,
-    /// Whoever shows nothing may come in and read what is public (`streams.md` C20).
-    pub public: bool,
-}
-
-impl CableDoor {
-    fn name(&self, handshake: &Handshake) -> Result<Principal, Unauthenticated> {
-        let cookie = handshake.cookie("jwt_token").map(|value| value.trim_matches('"')).filter(|value| !value.is_empty());
-        if let Some(token) = cookie {
-            return self.auth.of_credential(token);
-        }
-        let query = handshake.uri.query().unwrap_or_default();
-        match in_query(query) {
-            Some(token) => self.auth.of_credential(&token),
-            None => self.auth.identify(&Parts { headers: &handshake.headers, query, cookie: false }),
-        }
-    }
-}
-
-impl Identify for CableDoor {
-    fn identify<'a>(&'a self, _: &'a Hub, handshake: &'a Handshake) -> BoxFuture<'a, Result<Principal, Unidentified>> {
-        let named = match self.name(handshake) {
-            Err(Unauthenticated::Missing) if self.public => Ok(Principal::anonymous()),
-            Err(Unauthenticated::Missing | Unauthenticated::Invalid) => Err(Unidentified::Unauthorized),
-            Err(Unauthenticated::Expired) => Err(Unidentified::TokenExpired),
-            Ok(who) => Ok(who),
-        };
-        Box::pin(std::future::ready(named))
-    }
-    fn may_resume(&self, hub: &Hub, who: &Principal, handshake: &Handshake) -> bool {
-        let is_another = self.name(handshake).is_ok_and(|shown| shown.identifiers() != who.identifiers());
-        !is_another && self.auth.accounts.still_stands(who, hub.clock().now())
-    }
-}
-
-/// Shows the gate to whoever is revoked, as soon as it is durable, for as long as the hub lives. Spawned once, beside the server.
-pub async fn watch(accounts: Arc<Accounts>, clock: Clock, gate: Gate) {
-    let mut revocations = accounts.revocations();
-    let recheck = |accounts: &Arc<Accounts>| {
-        let (accounts, now) = (accounts.clone(), clock.now());
-        gate.revoke(move |who| !accounts.still_stands(who, now));
-    };
-    let mut rechecks = tokio::time::interval(RECHECK_PERIOD);
-    loop {
-        tokio::select! {
-            revoked = revocations.recv() => match revoked {
-                Ok(revoked) => gate.revoke(move |who| revoked.concerns(who)),
-                // Some were missed: everybody is asked for.
-                Err(RecvError::Lagged(_)) => recheck(&accounts),
-                Err(RecvError::Closed) => return,
-            },
-            // A key, or a rotated key's old secret, may have come to its end meanwhile.
-            _ = rechecks.tick() => recheck(&accounts),
-        }
-    }
-}
-
-/// The signed-in principal; a request without one is answered 401 before the handler runs.
-#[derive(Clone, Debug)]
-pub struct Caller(pub Principal);
-
-impl Deref for Caller {
-    type Target = Principal;
-    fn deref(&self) -> &Principal {
-        &self.0
-    }
-}
-
-impl FromRequest for Caller {
-    type Error = Problem;
-    type Future = Ready<Result<Self, Problem>>;
-    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
-        let named = request.extensions().get::<Principal>().filter(|who| !who.is_anonymous()).cloned();
-        std::future::ready(named.map(Caller).ok_or_else(Problem::unauthenticated))
     }
 }
 

@@ -95,7 +95,7 @@ impl Asked {
         Self {
             method: request.method().clone(),
             headers,
-            address: address(request, api.config.trust_forwarded),
+            address: auth::ip(request.request(), api.config.trust_forwarded),
             is_api,
             is_wall,
             path,
@@ -119,7 +119,7 @@ async fn admit(
     if !asked.is_api {
         return Ok(None);
     }
-    let who = auth::identify(api, request.request()).await?;
+    let who = auth::identify(api, request.request());
     let exempt = asked.address.is_some_and(|address| api.config.rates.exempt.contains(&address));
     if !exempt {
         let counted = api.minutes.count(&api.config.rates, &who, asked.address, api.hub.clock().now().as_seconds());
@@ -140,17 +140,6 @@ async fn admit(
         return Err(Problem::new(StatusCode::NOT_ACCEPTABLE, "UNSUPPORTED_VERSION", sentence));
     }
     Ok(None)
-}
-
-/// Whom the request comes from. Behind a trusted proxy: the last address of `X-Forwarded-For`, the only one that the proxy itself saw.
-fn address(request: &ServiceRequest, trust_forwarded: bool) -> Option<IpAddr> {
-    let peer = request.peer_addr().map(|peer| peer.ip());
-    if !trust_forwarded {
-        return peer;
-    }
-    let forwarded =
-        request.headers().get("x-forwarded-for").and_then(|value| value.to_str().ok()?.rsplit(',').next()?.trim().parse().ok());
-    forwarded.or(peer)
 }
 
 /// Is there a version among those accepted that is ours? `application/vnd.<anything>.v2+json` alone is not.

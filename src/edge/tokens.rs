@@ -2,60 +2,25 @@
 //! reads ours and those of trusted others (RS256, ES256, EdDSA). It knows signatures and claims; whether the account still stands is
 //! asked elsewhere ([`auth`](super::auth)).
 
+mod claims;
+mod keys;
+
 use std::{sync::Arc, time::Duration};
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use ed25519_dalek::{SigningKey, pkcs8::DecodePrivateKey as _};
-use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation};
-use serde::{Deserialize, Serialize};
+use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header};
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 use trunkline_actors::accounts::{Account, user::normalised_email};
-use trunkline_protocol::{Timestamp, UserId, id::MAX_SAFE_INTEGER};
+use trunkline_protocol::{Timestamp, UserId};
+
+use claims::{Issued, claims, id_of};
+use keys::Trusted;
+pub use keys::{KeyError, Signing, TrustedKey};
 
 /// A token longer than this is nobody's.
 pub const TOKEN_BYTES_MAX: usize = 8 * 1024;
-/// Other people's clocks may be this far ahead of ours.
-const SKEW_S: i64 = 5;
-
-/// A public key of somebody whose tokens are accepted. Such a token names an account of this hub by its `email` claim; its `sub` counts
-/// in another house and means nothing here.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct TrustedKey {
-    /// Which signature: `RS256`, `ES256` or `EdDSA`.
-    pub algorithm: String,
-    /// The public key, PEM.
-    pub public_key: String,
-    /// The `kid` that the token's head must name, where it names one.
-    pub kid: Option<String>,
-    /// The `iss` that the token must carry.
-    pub issuer: Option<String>,
-}
-
-/// With what tokens are signed.
-#[derive(Clone)]
-pub enum Signing {
-    /// HS256.
-    Secret(Vec<u8>),
-    /// EdDSA: an Ed25519 private key, PKCS #8 PEM.
-    KeyPair(String),
-}
-
-/// A key cannot be used.
-#[derive(Debug, thiserror::Error, PartialEq, Eq)]
-pub enum KeyError {
-    /// Our own.
-    #[error("the signing key is no Ed25519 private key (PKCS #8, PEM): {0}")]
-    Signing(String),
-    /// Somebody else's.
-    #[error("trusted key {number} cannot be read: {reason}")]
-    Trusted {
-        /// Which one, from 1.
-        number: usize,
-        /// Why.
-        reason: String,
-    },
-}
 
 /// Signs and reads tokens.
 pub struct Tokens {
@@ -65,13 +30,6 @@ pub struct Tokens {
     own: DecodingKey,
     public: Option<Value>,
     trusted: Vec<Trusted>,
-}
-
-struct Trusted {
-    algorithm: Algorithm,
-    key: DecodingKey,
-    kid: Option<String>,
-    issuer: Option<String>,
 }
 
 /// What a verified token says.
@@ -107,34 +65,6 @@ pub enum BadToken {
     /// It was good once.
     #[error("the token has expired")]
     Expired,
-}
-
-/// What we write into a token.
-#[derive(Serialize)]
-struct Issued<'a> {
-    sub: String,
-    scp: &'static str,
-    aud: Option<()>,
-    iat: i64,
-    exp: i64,
-    jti: &'a str,
-    service_account: bool,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    sid: Option<&'a str>,
-}
-
-/// What we look for in one. Numbers may be fractions (RFC 7519), ids may be texts.
-#[derive(Deserialize)]
-struct Claims {
-    sub: Option<Value>,
-    user_id: Option<Value>,
-    email: Option<String>,
-    iss: Option<String>,
-    iat: Option<f64>,
-    nbf: Option<f64>,
-    exp: Option<f64>,
-    jti: Option<String>,
-    sid: Option<String>,
 }
 
 impl Tokens {
@@ -227,179 +157,5 @@ impl Tokens {
     }
 }
 
-impl Trusted {
-    fn new(trusted: &TrustedKey, number: usize) -> Result<Self, KeyError> {
-        let fault = |reason: String| KeyError::Trusted { number, reason };
-        let pem = trusted.public_key.as_bytes();
-        let (algorithm, key) = match trusted.algorithm.as_str() {
-            "RS256" => (Algorithm::RS256, DecodingKey::from_rsa_pem(pem)),
-            "ES256" => (Algorithm::ES256, DecodingKey::from_ec_pem(pem)),
-            "EdDSA" => (Algorithm::EdDSA, DecodingKey::from_ed_pem(pem)),
-            other => return Err(fault(format!("`{other}` is none of RS256, ES256, EdDSA"))),
-        };
-        let key = key.map_err(|error| fault(error.to_string()))?;
-        Ok(Self { algorithm, key, kid: trusted.kid.clone(), issuer: trusted.issuer.clone() })
-    }
-}
-
-impl Claims {
-    fn proven(self, who: Named, token: &str, now: Timestamp) -> Result<Proven, BadToken> {
-        let seconds = |number: f64| {
-            // Beyond any calendar is as good as never; what is no number at all names no moment.
-            (number.is_finite() && number.abs() < 1e13).then(|| Timestamp::from_millis((number * 1000.0) as i64))
-        };
-        let expires = self.exp.and_then(seconds).ok_or(BadToken::Invalid)?;
-        let soon = now.plus(Duration::from_secs(SKEW_S.unsigned_abs()));
-        if self.nbf.and_then(seconds).is_some_and(|from| from > soon) {
-            return Err(BadToken::Invalid);
-        }
-        if now >= expires {
-            return Err(BadToken::Expired);
-        }
-        // Without an id of its own it is known by its bytes, so that it can be signed out like any other.
-        let jti = self.jti.filter(|jti| !jti.is_empty() && jti.len() <= 128);
-        let jti = jti.unwrap_or_else(|| URL_SAFE_NO_PAD.encode(Sha256::digest(token)));
-        let issued = self.iat.and_then(seconds).unwrap_or(now).min(now);
-        Ok(Proven { who, jti: jti.into(), issued, expires, family: self.sid.map(Into::into) })
-    }
-}
-
-fn claims(token: &str, key: &DecodingKey, algorithm: Algorithm) -> Option<Claims> {
-    let mut validation = Validation::new(algorithm);
-    // Times are checked by the hub's own clock; an audience is not ours to judge (`aud` is null in our own).
-    validation.validate_exp = false;
-    validation.validate_aud = false;
-    validation.required_spec_claims.clear();
-    jsonwebtoken::decode::<Claims>(token, key, &validation).ok().map(|token| token.claims)
-}
-
-fn id_of(claim: &Value) -> Option<UserId> {
-    let id = match claim {
-        Value::String(text) => text.parse().ok()?,
-        number => number.as_u64()?,
-    };
-    (1..=MAX_SAFE_INTEGER).contains(&id).then_some(UserId(id))
-}
-
 #[cfg(test)]
-mod tests {
-    use trunkline_protocol::Role;
-
-    use super::*;
-
-    const PAIR: &str = "-----BEGIN PRIVATE KEY-----\nMC4CAQAwBQYDK2VwBCIEIJ1hsZ3v/VpguoRK9JLsLMREScVpezJpGXA7rAMcrn9g\n-----END PRIVATE KEY-----\n";
-    const NOON: Timestamp = Timestamp::from_millis(1_700_000_000_000);
-    const DAY: Duration = Duration::from_secs(86_400);
-
-    fn account() -> Account {
-        Account {
-            id: UserId(7),
-            email: "ana@example.org".into(),
-            role: Role::Editor,
-            service: false,
-            disabled: false,
-            password: "x".into(),
-            locked_until: None,
-            tokens_from: NOON,
-            created_at: NOON,
-            updated_at: NOON,
-        }
-    }
-    fn secret() -> Tokens {
-        Tokens::new(&Signing::Secret(b"0123456789abcdef0123456789abcdef".to_vec()), &[]).expect("a secret")
-    }
-    fn signed(claims: &Value) -> String {
-        let key = EncodingKey::from_secret(b"0123456789abcdef0123456789abcdef");
-        jsonwebtoken::encode(&Header::new(Algorithm::HS256), claims, &key).expect("signed")
-    }
-
-    #[test]
-    fn issues_what_it_reads_with_a_secret_and_with_a_key_pair() {
-        for tokens in [secret(), Tokens::new(&Signing::KeyPair(PAIR.into()), &[]).expect("a pair")] {
-            let token = tokens.issue(&account(), "j1", Some("f1"), NOON, DAY);
-            let proven = tokens.read(&token, NOON).expect("good");
-            assert_eq!((proven.who, &*proven.jti, proven.family.as_deref()), (Named::Id(UserId(7)), "j1", Some("f1")));
-            assert_eq!(proven.expires, NOON.plus(DAY));
-            assert_eq!(tokens.read(&token, NOON.plus(DAY)), Err(BadToken::Expired));
-            let (head, tail) = token.split_at(token.len() - 6);
-            assert_eq!(tokens.read(&format!("{head}AAAA{}", &tail[4..]), NOON), Err(BadToken::Invalid));
-        }
-    }
-
-    #[test]
-    fn carries_the_claims_of_the_contract() {
-        let token = secret().issue(&account(), "j1", None, NOON, DAY);
-        let payload = token.split('.').nth(1).expect("a payload");
-        let claims: Value = serde_json::from_slice(&URL_SAFE_NO_PAD.decode(payload).expect("base64")).expect("json");
-        assert_eq!(
-            claims,
-            json!({"sub": "7", "scp": "user", "aud": null, "iat": 1_700_000_000, "exp": 1_700_086_400, "jti": "j1", "service_account": false})
-        );
-    }
-
-    #[test]
-    fn reads_the_legacy_claim_and_refuses_what_names_nobody_or_never_ends() {
-        let exp = NOON.as_seconds() + 60;
-        let read = |claims: Value| secret().read(&signed(&claims), NOON).map(|proven| proven.who);
-        assert_eq!(read(json!({"user_id": 7, "exp": exp})), Ok(Named::Id(UserId(7))));
-        assert_eq!(read(json!({"sub": "7", "user_id": 8, "exp": exp})), Ok(Named::Id(UserId(7))));
-        for bad in [
-            json!({"exp": exp}),
-            json!({"sub": "7"}),
-            json!({"sub": "0", "exp": exp}),
-            json!({"sub": "x", "exp": exp}),
-            json!({"sub": [7], "exp": exp}),
-            json!({"sub": "7", "exp": "never"}),
-            json!({"sub": "7", "exp": exp, "nbf": exp}),
-        ] {
-            assert_eq!(read(bad.clone()), Err(BadToken::Invalid), "{bad}");
-        }
-    }
-
-    #[test]
-    fn believes_no_token_that_chooses_its_own_algorithm() {
-        let pair = Tokens::new(&Signing::KeyPair(PAIR.into()), &[]).expect("a pair");
-        let x = pair.public_keys()["keys"][0]["x"].as_str().expect("x").to_owned();
-        // The public key used as an HMAC secret, and no signature at all.
-        let forged = jsonwebtoken::encode(
-            &Header::new(Algorithm::HS256),
-            &json!({"sub": "7", "exp": NOON.as_seconds() + 60}),
-            &EncodingKey::from_secret(x.as_bytes()),
-        )
-        .expect("signed");
-        assert_eq!(pair.read(&forged, NOON), Err(BadToken::Invalid));
-        let none = URL_SAFE_NO_PAD.encode(r#"{"alg":"none","typ":"JWT"}"#);
-        let body = URL_SAFE_NO_PAD.encode(r#"{"sub":"7","exp":9999999999}"#);
-        for token in [format!("{none}.{body}."), String::new(), "a.b.c".into(), "....".into(), "x".repeat(TOKEN_BYTES_MAX + 1)] {
-            assert_eq!(secret().read(&token, NOON), Err(BadToken::Invalid));
-        }
-    }
-
-    #[test]
-    fn takes_a_trusted_strangers_word_for_the_address_only() {
-        let stranger = Tokens::new(&Signing::KeyPair(PAIR.into()), &[]).expect("a pair");
-        let der_head = [0x30, 0x2a, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x03, 0x21, 0x00];
-        let x = URL_SAFE_NO_PAD.decode(stranger.public_keys()["keys"][0]["x"].as_str().expect("x")).expect("base64");
-        let der = base64::engine::general_purpose::STANDARD.encode([&der_head[..], &x].concat());
-        let key = TrustedKey {
-            algorithm: "EdDSA".into(),
-            public_key: format!("-----BEGIN PUBLIC KEY-----\n{der}\n-----END PUBLIC KEY-----\n"),
-            kid: None,
-            issuer: Some("https://id.example.org".into()),
-        };
-        let tokens = Tokens::new(&Signing::Secret(vec![1; 32]), std::slice::from_ref(&key)).expect("keys");
-        let sign = |claims: Value| {
-            let pair = EncodingKey::from_ed_pem(PAIR.as_bytes()).expect("a pair");
-            jsonwebtoken::encode(&Header::new(Algorithm::EdDSA), &claims, &pair).expect("signed")
-        };
-        let exp = NOON.as_seconds() + 60;
-        let good = sign(json!({"sub": "1", "email": "Ana@Example.org", "iss": "https://id.example.org", "exp": exp}));
-        assert_eq!(tokens.read(&good, NOON).map(|proven| proven.who), Ok(Named::Email("ana@example.org".into())));
-        for claims in
-            [json!({"sub": "1", "iss": "https://id.example.org", "exp": exp}), json!({"email": "a@b", "iss": "x", "exp": exp})]
-        {
-            assert_eq!(tokens.read(&sign(claims), NOON), Err(BadToken::Invalid));
-        }
-        assert!(Tokens::new(&Signing::Secret(vec![]), &[TrustedKey { algorithm: "HS256".into(), ..key }]).is_err());
-    }
-}
+mod tests;
