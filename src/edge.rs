@@ -21,6 +21,7 @@ pub mod throttle;
 pub mod limits;
 pub mod idempotency;
 pub mod query;
+pub mod etag;
 pub mod body;
 pub mod answer;
 pub mod rest;

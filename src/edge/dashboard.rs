@@ -7,7 +7,7 @@ use actix_web::{
     web::{self, ServiceConfig},
 };
 
-use super::page::POLICY;
+use super::{etag, page::POLICY};
 
 /// One file of the pages, as `build.rs` found it.
 struct Page {
@@ -50,13 +50,14 @@ impl Page {
         let lasting = self.address.starts_with("/assets/");
         let cache = if lasting { "public, max-age=31536000, immutable" } else { "no-cache" };
         response.insert_header((header::CACHE_CONTROL, cache));
-        if text(asked, header::IF_NONE_MATCH).split(',').any(|tag| tag.trim().trim_start_matches("W/") == self.tag) {
+        if etag::is_known(asked, self.tag) {
             return HttpResponse::NotModified()
                 .insert_header((header::ETAG, self.tag))
                 .insert_header((header::CACHE_CONTROL, cache))
                 .finish();
         }
-        let (encoding, bytes) = self.encoded(text(asked, header::ACCEPT_ENCODING));
+        let accepted = asked.get(header::ACCEPT_ENCODING).and_then(|value| value.to_str().ok());
+        let (encoding, bytes) = self.encoded(accepted.unwrap_or_default());
         if let Some(encoding) = encoding {
             response.insert_header((header::CONTENT_ENCODING, encoding));
         }
@@ -76,10 +77,6 @@ impl Page {
             _ => (None, self.plain),
         }
     }
-}
-
-fn text(headers: &HeaderMap, name: header::HeaderName) -> &str {
-    headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or("")
 }
 
 #[cfg(test)]

@@ -162,7 +162,7 @@ fn pieces(text: &str) -> Vec<&str> {
 /// A key belongs to one account: two may choose the same. Tokens of one account share it, so that a renewed token finds its answers.
 fn key_of(who: &Principal, given: &str) -> String {
     let sort = if matches!(who.credential, Credential::ApiKey { .. }) { 'k' } else { 'u' };
-    hex(&Sha256::digest(format!("{sort}{}\n{given}", who.user)))
+    format!("{:x}", Sha256::digest(format!("{sort}{}\n{given}", who.user)))
 }
 
 fn fingerprint(http: &actix_web::HttpRequest, bytes: &[u8]) -> Fingerprint {
@@ -173,10 +173,6 @@ fn fingerprint(http: &actix_web::HttpRequest, bytes: &[u8]) -> Fingerprint {
     }
     hash.update(bytes);
     hash.finalize().into()
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 #[cfg(test)]

@@ -7,7 +7,7 @@ use actix_web::{
 use serde_json::{Map, Value, json};
 use sha2::{Digest as _, Sha256};
 
-use crate::edge::Query;
+use crate::edge::{Query, etag};
 
 /// A page of a list, as asked for: hostile numbers become sensible ones.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,11 +52,8 @@ pub fn named(name: &str, object: Map<String, Value>, query: &Query) -> Value {
 /// 200 with an `ETag` of the content, or 304 where the client has it already. `private`: what is read with a token is nobody else's.
 pub fn kept(request: &HttpRequest, body: &Value, max_age_s: u32) -> HttpResponse {
     let bytes = body.to_string();
-    let hash = Sha256::digest(&bytes);
-    let tag = hash[..12].iter().fold(String::from("\""), |tag, byte| tag + &format!("{byte:02x}")) + "\"";
-    let known = request.headers().get(header::IF_NONE_MATCH).and_then(|tags| tags.to_str().ok());
-    let same =
-        known.is_some_and(|tags| tags.split(',').map(str::trim).any(|known| known == "*" || known.trim_start_matches("W/") == tag));
+    let tag = format!("\"{:.24x}\"", Sha256::digest(&bytes));
+    let same = etag::is_known(request.headers(), &tag);
     let mut response = HttpResponse::build(if same { StatusCode::NOT_MODIFIED } else { StatusCode::OK });
     let age = if max_age_s == 0 { "private, no-cache".to_owned() } else { format!("private, max-age={max_age_s}") };
     response.insert_header((header::CACHE_CONTROL, age)).insert_header((header::ETAG, tag));

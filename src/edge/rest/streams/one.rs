@@ -21,7 +21,7 @@ use trunkline_actors::{
 use trunkline_protocol::{Refusal, Timestamp};
 
 use super::answer;
-use crate::edge::{Api, Body, Caller, Id, Problem, Query};
+use crate::edge::{Api, Body, Caller, Id, Problem, Query, etag};
 
 pub(super) async fn create(api: web::Data<Api>, caller: Caller, query: Query, body: Body) -> Result<HttpResponse, Problem> {
     // Who may not post is told so before what is wrong with the post.
@@ -45,9 +45,8 @@ pub(super) async fn show(
 ) -> Result<HttpResponse, Problem> {
     caller.require(STREAMS_READ)?;
     let row = find(&api, id)?;
-    let known = request.headers().get(header::IF_NONE_MATCH).and_then(|tags| tags.to_str().ok());
     let tag = answer::tag(&row);
-    if known.is_some_and(|tags| tags.trim() == "*" || tags.split(',').any(|known| known.trim().trim_start_matches("W/") == tag)) {
+    if etag::is_known(request.headers(), &tag) {
         return Ok(HttpResponse::NotModified().insert_header((header::ETAG, tag)).finish());
     }
     Ok(answer::stream(&row, &query))
