@@ -151,7 +151,7 @@ impl<K: Ord + Clone> Leases<K> {
     pub fn forget(&mut self, connection: ConnectionId) {
         self.graces.retain(|grace| grace.holder.connection != connection);
     }
-    /// Forgets every lease and grace on the cells for which `gone` says so: the row was removed.
+    /// Keeps the leases and graces on the cells for which `keep` says so: the rows of the others were removed.
     pub fn retain(&mut self, keep: impl Fn(&K) -> bool) {
         self.held.retain(|(cell, _)| keep(cell));
         self.graces.retain(|grace| keep(&grace.cell));

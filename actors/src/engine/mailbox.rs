@@ -208,7 +208,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn holds_exactly_its_bound_and_gets_everypermit_back() {
+    fn holds_exactly_its_bound_and_gets_every_permit_back() {
         let gate = Gate::open(0);
         let permits: Vec<_> = (0..1000).filter_map(|_| gate.enter(1).ok()).collect();
         assert_eq!(permits.len(), MAILBOX_COMMANDS_MAX);

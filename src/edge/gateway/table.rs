@@ -158,8 +158,7 @@ impl Table {
         self.topics.get(topic).into_iter().flat_map(HashMap::values)
     }
 
-    /// Every topic that anybody here hears, with the number of their subscriptions.
-    /// How many hear each topic; those of a single connection are nobody else's business.
+    /// Every topic that anybody here hears, and how many subscriptions do; those of a single connection are nobody else's business.
     pub(super) fn hearers(&self) -> Vec<(Topic, usize)> {
         let count = |groups: &HashMap<_, Group>| groups.values().map(|group| group.slots.len()).sum();
         let shared = self.topics.iter().filter(|(topic, _)| !topic.is_personal());

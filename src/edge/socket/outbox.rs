@@ -38,7 +38,7 @@ impl Hash for LatestKey {
 #[derive(Debug, Default)]
 pub(super) struct Outbox {
     queue: VecDeque<(Bytes, Option<LatestKey>)>,
-    /// The number of the frame in front; numbers never change.
+    /// The number of the frame in front; numbers hold until empty places are cleared away.
     first: u64,
     bytes: usize,
     empty: usize,
