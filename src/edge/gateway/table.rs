@@ -158,11 +158,14 @@ impl Table {
         self.topics.get(topic).into_iter().flat_map(HashMap::values)
     }
 
-    /// Every topic that anybody here hears, and how many subscriptions do; those of a single connection are nobody else's business.
+    /// How many subscriptions hear the topic.
+    pub(super) fn hearers_of(&self, topic: &Topic) -> usize {
+        self.groups(topic).map(|group| group.slots.len()).sum()
+    }
+    /// The same of every topic that anybody here hears; those of a single connection are nobody else's business.
     pub(super) fn hearers(&self) -> Vec<(Topic, usize)> {
-        let count = |groups: &HashMap<_, Group>| groups.values().map(|group| group.slots.len()).sum();
-        let shared = self.topics.iter().filter(|(topic, _)| !topic.is_personal());
-        shared.map(|(topic, groups)| (topic.clone(), count(groups))).collect()
+        let shared = self.topics.keys().filter(|topic| !topic.is_personal());
+        shared.map(|topic| (topic.clone(), self.hearers_of(topic))).collect()
     }
     pub(super) fn known(&self, text: &str) -> Option<Rc<Identifier>> {
         self.identifiers.get(text).map(|interned| interned.0.clone())
