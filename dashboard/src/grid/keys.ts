@@ -3,7 +3,7 @@ import type { Row } from "../streams/row";
 import { rows as streams } from "../streams/store";
 import { begin, cancel, editing, finish, type } from "./editing";
 import { CHOICES, FIELDS, textOf } from "./fields";
-import { go, move, selected, step } from "./selection";
+import { go, here, move, selected, step } from "./selection";
 import { undo } from "./undo";
 import { write } from "./writes";
 import { may } from "../session";
@@ -36,7 +36,7 @@ export function pressed(event: KeyboardEvent, rows: readonly Row[], history: () 
     selected.value = undo() ?? selected.value;
     return true;
   }
-  const at = selected.value;
+  const at = here(rows);
   if (!at) return false;
   if (event.altKey && event.key.toLowerCase() === "h") {
     history();

@@ -5,6 +5,13 @@ import { type Cell, FIELDS } from "./fields";
 
 export const selected = signal<Cell | null>(null);
 
+/** The selected cell; the first one where none is, or none that is shown. */
+export function here(rows: readonly Row[]): Cell | null {
+  const id = selected.value?.id;
+  if (!rows.some((row) => row.id === id)) go(rows, 0, 0);
+  return rows.length > 0 ? selected.value : null;
+}
+
 export function move(rows: readonly Row[], down: number, right: number): void {
   const at = selected.value;
   if (!at) return go(rows, 0, 0);

@@ -9,7 +9,7 @@ import { locks, written } from "./channel";
 import { begin, editing, finish } from "./editing";
 import { type Cell, FIELDS, type Field, LABELS, cellId, textOf } from "./fields";
 import { pressed } from "./keys";
-import { selected } from "./selection";
+import { here, selected } from "./selection";
 import { pending } from "./writes";
 
 const ROW_HEIGHT = 34;
@@ -24,10 +24,23 @@ export function Sheet({ rows, history }: { rows: readonly Row[]; history: () => 
     if (index >= 0) show(index);
     if (at) document.getElementById(cellId(at))?.scrollIntoView({ block: "nearest", inline: "nearest" });
   }, [at?.id, at?.field]);
-  // The cell that was edited is gone from under the focus: the sheet takes it back.
+  // Whoever comes to this page may press keys at once; and the field of an edit that has ended is gone from under the focus.
   useLayoutEffect(() => {
-    if (!edited && (document.activeElement === document.body || document.activeElement === null)) scroller.current?.focus({ preventScroll: true });
+    if (!edited && (document.activeElement ?? document.body).matches("body, nav a")) scroller.current?.focus({ preventScroll: true });
   }, [edited === null]);
+  useEffect(() => {
+    if (document.activeElement === scroller.current) here(rows);
+  }, [rows.length > 0]);
+  // Keys that nothing else on the page would hear are for the sheet, too.
+  useEffect(() => {
+    const heard = (event: KeyboardEvent) => {
+      if (!(event.target as Element).matches("body, main") || event.key === "Tab" || !pressed(event, rows, history)) return;
+      event.preventDefault();
+      scroller.current?.focus({ preventScroll: true });
+    };
+    document.addEventListener("keydown", heard);
+    return () => document.removeEventListener("keydown", heard);
+  }, [rows, history]);
   const paste = (event: ClipboardEvent) => {
     const text = event.clipboardData?.getData("text/plain").trim();
     if (edited || !at || !text || !begin(at, text.split(/\r?\n/)[0])) return;
@@ -51,10 +64,7 @@ export function Sheet({ rows, history }: { rows: readonly Row[]; history: () => 
       aria-activedescendant={at && index >= 0 ? cellId(at) : undefined}
       tabIndex={0}
       onKeyDown={(event) => pressed(event, rows, history) && event.preventDefault()}
-      onFocus={() => {
-        const first = rows[0];
-        if (!selected.value && first) selected.value = { id: first.id, field: "title" };
-      }}
+      onFocus={() => here(rows)}
       onPaste={paste}
       onCopy={copy}
     >
