@@ -47,6 +47,9 @@ struct Options {
     /// Seconds after which an extended client that says nothing is sent away; 0: never.
     #[arg(long, default_value_t = 0)]
     pong_timeout: u64,
+    /// Compresses messages (permessage-deflate) for clients that offer to.
+    #[arg(long)]
+    deflate: bool,
 }
 
 #[tokio::main]
@@ -72,6 +75,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         // The largest message must fit, and the echo of one that was sent before it was read.
         outbox_bytes_max: limits::OUTBOX_BYTES_MAX.max(4 * options.max_message),
         pong_timeout: (options.pong_timeout > 0).then(|| Duration::from_secs(options.pong_timeout)),
+        deflate: options.deflate,
         echo: Some("/echo".to_owned()),
         ..ServeConfig::default()
     };

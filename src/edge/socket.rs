@@ -22,7 +22,7 @@ use bytes::Bytes;
 
 #[cfg(test)]
 pub(crate) use deflate::deflate;
-pub(crate) use deflate::{ACCEPTED, NotInflated, inflate, negotiate};
+pub(crate) use deflate::{NotInflated, inflate, negotiate};
 pub(crate) use frame::{
     BINARY, FrameRun, TEXT, append_compressed, append_frame, append_text, close_frame, message_frame, text_frame,
 };

@@ -29,7 +29,7 @@ use trunkline_protocol::{
 use super::{
     connection::{self, Client, Dialect, Farewell, Session},
     gateway::{Core, Pace},
-    socket::{ACCEPTED, Duplex, Link, Wire, append_text, negotiate},
+    socket::{Duplex, Link, Wire, append_text, negotiate},
     tickets::Kept,
 };
 
@@ -166,15 +166,16 @@ pub(crate) fn take<T, W: IntoWire>(core: &Rc<Core>, request: Request, framed: Fr
     let unread = parts.read_buf.freeze();
     match admit(core, &request, W::SECURE) {
         Ok(speaks) => {
-            let deflates = core.config().deflate && negotiate(texts(&request, header::SEC_WEBSOCKET_EXTENSIONS));
-            out.extend_from_slice(&switching(&request, speaks, deflates));
+            let offers = || negotiate(texts(&request, header::SEC_WEBSOCKET_EXTENSIONS));
+            let extension = if core.config().deflate { offers() } else { None };
+            out.extend_from_slice(&switching(&request, speaks, extension));
             let handshake = Handshake {
                 uri: request.uri().clone(),
                 headers: request.headers().clone(),
                 peer: request.peer_addr(),
                 secure: W::SECURE,
             };
-            let dialect = Dialect { speaks: speaks.unwrap_or(Subprotocol::Base), deflates };
+            let dialect = Dialect { speaks: speaks.unwrap_or(Subprotocol::Base), deflates: extension.is_some() };
             if core.config().echo.as_deref() == Some(request.path()) {
                 link.send(out.into());
                 let client = Client::new(link, ConnectionId::random(), Principal::anonymous(), dialect);
@@ -229,11 +230,11 @@ fn texts(request: &Request, name: HeaderName) -> impl Iterator<Item = &str> {
     request.headers().get_all(name).filter_map(|value| value.to_str().ok())
 }
 
-fn switching(request: &Request, speaks: Option<Subprotocol>, deflates: bool) -> Vec<u8> {
+fn switching(request: &Request, speaks: Option<Subprotocol>, extension: Option<&str>) -> Vec<u8> {
     let key = request.headers().get(header::SEC_WEBSOCKET_KEY).map_or(&b""[..], |key| key.as_bytes());
     let accept = derive_accept_key(key);
     let protocol = speaks.map(|speaks| format!("sec-websocket-protocol: {}\r\n", speaks.as_str())).unwrap_or_default();
-    let extension = if deflates { format!("sec-websocket-extensions: {ACCEPTED}\r\n") } else { String::new() };
+    let extension = extension.map(|accepted| format!("sec-websocket-extensions: {accepted}\r\n")).unwrap_or_default();
     format!(
         "HTTP/1.1 101 Switching Protocols\r\nconnection: Upgrade\r\nupgrade: websocket\r\nsec-websocket-accept: {accept}\r\n\
         {protocol}{extension}\r\n"

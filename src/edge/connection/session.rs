@@ -317,10 +317,11 @@ impl Drop for Session {
 
 impl Client {
     fn send_back(&self, message: &Message) {
-        match message {
-            Message::Text(text) => drop(self.link.send(message_frame(TEXT, text.as_bytes()))),
-            Message::Binary(bytes) => drop(self.link.send(message_frame(BINARY, bytes))),
-            Message::Ping(_) | Message::Pong(_) | Message::Close(_) | Message::Frame(_) => {}
-        }
+        let (kind, payload) = match message {
+            Message::Text(text) => (TEXT, text.as_bytes()),
+            Message::Binary(bytes) => (BINARY, &bytes[..]),
+            Message::Ping(_) | Message::Pong(_) | Message::Close(_) | Message::Frame(_) => return,
+        };
+        self.link.send(message_frame(kind, payload, self.deflates));
     }
 }

@@ -5,8 +5,10 @@ use std::cell::RefCell;
 
 use flate2::{Compress, Compression, Decompress, FlushCompress, FlushDecompress, Status};
 
-/// What the answer to an acceptable offer says.
-pub(crate) const ACCEPTED: &str = "permessage-deflate; server_no_context_takeover; client_no_context_takeover";
+/// What the answer to an acceptable offer says; and to one that names the largest window of ours, which must be said back (7.1.2.1).
+const ACCEPTED: &str = "permessage-deflate; server_no_context_takeover; client_no_context_takeover";
+const ACCEPTED_WITH_WINDOW: &str =
+    "permessage-deflate; server_no_context_takeover; client_no_context_takeover; server_max_window_bits=15";
 /// Smaller messages gain nothing worth the client's time.
 const WORTHWHILE_BYTES: usize = 128;
 /// What a sync flush ends with; not sent (RFC 7692, 7.2.1).
@@ -20,15 +22,16 @@ thread_local! {
     static DECOMPRESS: RefCell<Decompress> = RefCell::new(Decompress::new(false));
 }
 
-/// Whether one of the client's offers can be accepted. A smaller window of ours cannot be promised; what is not understood is declined.
-pub(crate) fn negotiate<'a>(headers: impl Iterator<Item = &'a str>) -> bool {
-    headers.flat_map(|line| line.split(',')).any(|offer| {
+/// The answer to the first of the client's offers that can be accepted. A smaller window of ours cannot be promised; what is not understood
+/// is declined.
+pub(crate) fn negotiate<'a>(headers: impl Iterator<Item = &'a str>) -> Option<&'static str> {
+    headers.flat_map(|line| line.split(',')).find_map(|offer| {
         let mut parts = offer.split(';').map(str::trim);
-        parts.next() == Some("permessage-deflate") && acceptable(parts)
+        (parts.next() == Some("permessage-deflate")).then(|| accept(parts)).flatten()
     })
 }
 
-fn acceptable<'a>(parameters: impl Iterator<Item = &'a str>) -> bool {
+fn accept<'a>(parameters: impl Iterator<Item = &'a str>) -> Option<&'static str> {
     let mut seen = Vec::new();
     for parameter in parameters {
         let (name, value) = match parameter.split_once('=') {
@@ -43,11 +46,11 @@ fn acceptable<'a>(parameters: impl Iterator<Item = &'a str>) -> bool {
             _ => false,
         };
         if !fine || seen.contains(&name) {
-            return false;
+            return None;
         }
         seen.push(name);
     }
-    true
+    Some(if seen.contains(&"server_max_window_bits") { ACCEPTED_WITH_WINDOW } else { ACCEPTED })
 }
 
 /// The message compressed; `None` where that would not make it smaller.
@@ -137,10 +140,11 @@ mod tests {
             ("x-webkit-deflate-frame", false),
             ("", false),
         ] {
-            assert_eq!(negotiate([offer].into_iter()), accepted, "{offer}");
+            assert_eq!(negotiate([offer].into_iter()).is_some(), accepted, "{offer}");
         }
-        assert!(negotiate(["foo", "permessage-deflate"].into_iter()));
-        assert!(!negotiate([].into_iter()));
+        assert_eq!(negotiate(["foo", "permessage-deflate"].into_iter()), Some(ACCEPTED));
+        assert_eq!(negotiate(["permessage-deflate; server_max_window_bits=15"].into_iter()), Some(ACCEPTED_WITH_WINDOW));
+        assert_eq!(negotiate([].into_iter()), None);
     }
 
     #[test]

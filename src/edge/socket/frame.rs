@@ -37,13 +37,7 @@ pub(crate) fn append_frame(out: &mut Vec<u8>, frame: &ServerFrame<'_>, speaks: S
 pub(crate) fn append_compressed(out: &mut Vec<u8>, frame: &ServerFrame<'_>) {
     let mut text = Vec::with_capacity(1024);
     frame.write(&mut text);
-    let (kind, payload) = match deflate(&text) {
-        Some(compressed) => (TEXT | COMPRESSED, compressed),
-        None => (TEXT, text),
-    };
-    let (header, used) = header(kind, payload.len());
-    out.extend_from_slice(&header[..used]);
-    out.extend_from_slice(&payload);
+    append_message(out, TEXT, &text, true);
 }
 
 /// One text frame.
@@ -53,10 +47,22 @@ pub(crate) fn text_frame(frame: &ServerFrame<'_>) -> Bytes {
     out.into()
 }
 
-/// A whole message of bytes that are none of ours.
-pub(crate) fn message_frame(kind: u8, payload: &[u8]) -> Bytes {
+/// A whole message of bytes that are none of ours, compressed where that was negotiated and makes it smaller.
+pub(crate) fn message_frame(kind: u8, payload: &[u8], deflates: bool) -> Bytes {
+    let mut out = Vec::with_capacity(HEADER_BYTES_MAX + payload.len());
+    append_message(&mut out, kind, payload, deflates);
+    out.into()
+}
+
+fn append_message(out: &mut Vec<u8>, kind: u8, payload: &[u8], deflates: bool) {
+    let compressed = if deflates { deflate(payload) } else { None };
+    let (kind, payload) = match &compressed {
+        Some(compressed) => (kind | COMPRESSED, compressed.as_slice()),
+        None => (kind, payload),
+    };
     let (header, used) = header(kind, payload.len());
-    [&header[..used], payload].concat().into()
+    out.extend_from_slice(&header[..used]);
+    out.extend_from_slice(payload);
 }
 
 /// A close frame. `reason` is at most 123 bytes: all of them are literals of ours.

@@ -23,7 +23,7 @@ async fn offering(house: &House) -> (Raw, String) {
 }
 
 fn deflated(message: &[u8]) -> Vec<u8> {
-    let mut out = Vec::with_capacity(message.len() + 1024);
+    let mut out = Vec::with_capacity(2 * message.len() + 1024);
     let mut compress = Compress::new(Compression::fast(), false);
     compress.compress_vec(message, &mut out, FlushCompress::Sync).expect("compressed");
     assert!(out.ends_with(&[0, 0, 0xff, 0xff]));
@@ -32,10 +32,13 @@ fn deflated(message: &[u8]) -> Vec<u8> {
 }
 
 fn inflated(message: &[u8]) -> String {
-    let mut out = Vec::with_capacity(1 << 20);
+    String::from_utf8(inflated_bytes(message)).expect("UTF-8")
+}
+fn inflated_bytes(message: &[u8]) -> Vec<u8> {
+    let mut out = Vec::with_capacity(4 << 20);
     let whole = [message, &[0, 0, 0xff, 0xff]].concat();
     Decompress::new(false).decompress_vec(&whole, &mut out, FlushDecompress::Sync).expect("a compressed message");
-    String::from_utf8(out).expect("UTF-8")
+    out
 }
 
 /// The next data frame: whether it was compressed, and the JSON in it.
@@ -80,6 +83,42 @@ async fn compresses_for_those_who_offered_to_and_tells_everybody_the_same() {
         assert_eq!(plain.hear().await, expected);
         for client in [&mut one, &mut two] {
             assert_eq!(hear(client).await, (compressed, expected.clone()));
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn gives_back_compressed_messages_of_every_kind_and_length_however_they_are_cut() {
+    let house = House::with(Plan::new(), |config| {
+        config.deflate = true;
+        config.echo = Some("/echo".to_owned());
+        config.frame_bytes_max = 1 << 20;
+        config.outbox_bytes_max = 1 << 24;
+    })
+    .await;
+    let mut raw = house.raw().await;
+    let offer = "Sec-WebSocket-Extensions: permessage-deflate; server_max_window_bits=15\r\nSec-WebSocket-Key";
+    raw.send(HANDSHAKE.replace("/cable", "/echo").replace("Sec-WebSocket-Key", offer)).await;
+    let head = raw.answer().await.to_ascii_lowercase();
+    assert!(head.contains("server_max_window_bits=15"), "what was asked for and granted is said: {head}");
+    let line = json!({"action":"created","stream":{"title":"é😀","link":"https://example.org/"}}).to_string();
+    for length in [0, 1, 100, 1_000, 70_000, 900_000] {
+        let text: String = line.chars().cycle().take(length).collect();
+        for (kind, message) in [(1, text.as_bytes()), (2, &vec![0xfe; length][..])] {
+            let compressed = deflated(message);
+            for parts in [1, 2, 7] {
+                let size = compressed.len().div_ceil(parts).max(1);
+                let pieces: Vec<&[u8]> = compressed.chunks(size).collect();
+                for (number, piece) in pieces.iter().enumerate() {
+                    let opcode = if number == 0 { 0x40 | kind } else { 0 };
+                    let last = if number + 1 == pieces.len() { 0x80 } else { 0 };
+                    raw.send(frame(opcode | last, piece)).await;
+                }
+                let (first, payload) = raw.frame().await;
+                assert_eq!(first, 0x80 | kind | if message.len() < 128 { 0 } else { 0x40 }, "{length} bytes in {parts} parts");
+                let back = if first & 0x40 == 0 { payload } else { inflated_bytes(&payload) };
+                assert!(back == message, "{length} bytes in {parts} parts");
+            }
         }
     }
 }
