@@ -43,6 +43,8 @@ pub const FRAME_BYTES_MAX: usize = 64 * 1024;
 pub const OUTBOX_BYTES_MAX: usize = 1024 * 1024;
 /// Subscriptions of one connection; one more is rejected.
 pub const SUBSCRIPTIONS_MAX: usize = 1000;
+/// Topics that one subscription hears; one more is not followed.
+pub const TOPICS_MAX: usize = 1000;
 /// Bytes of an identifier; a longer one is rejected.
 pub const IDENTIFIER_BYTES_MAX: usize = 4096;
 /// A JSON body (`streams.md` section 1), and the larger one of a bulk import.

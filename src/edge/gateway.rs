@@ -23,8 +23,9 @@ use std::{
 use actix::{Actor, ActorFutureExt as _, Addr, AsyncContext as _, Context, Handler, Message, StreamHandler, WrapFuture as _};
 use futures::Stream;
 use tokio::{sync::Notify, task::yield_now};
+use tracing::debug;
 use trunkline_actors::Hub;
-use trunkline_protocol::{ConnectionId, Principal, Topic, cable::Identifier};
+use trunkline_protocol::{ConnectionId, Principal, Topic, cable::Identifier, limits::TOPICS_MAX};
 
 use super::{
     connection::{Client, Farewell, Subscription},
@@ -158,6 +159,10 @@ impl Core {
         let mut subscriptions = client.subscriptions.borrow_mut();
         let Some(subscription) = subscriptions.get_mut(identifier) else { return };
         if client.slot.get() == u32::MAX || subscription.topics.contains(&topic) {
+            return;
+        }
+        if subscription.topics.len() >= TOPICS_MAX {
+            debug!(connection = %client.id, identifier = identifier.text(), topic = topic.as_str(), "too many topics: not followed");
             return;
         }
         self.table.borrow_mut().attach(topic.clone(), identifier, client.dialect(), client.slot.get());

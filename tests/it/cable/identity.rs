@@ -4,11 +4,14 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use jsonwebtoken::{EncodingKey, Header, encode};
 use serde_json::{Value, json};
-use tokio::net::TcpStream;
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    net::TcpStream,
+};
 use tokio_tungstenite::{client_async, tungstenite::client::IntoClientRequest as _};
 use trunkline::{actors::Plan, client::CableClient, config::Config};
 
-use super::harness::{Cable, House, SECRET};
+use super::harness::{Cable, HANDSHAKE, House, PATIENCE, SECRET};
 
 const EXTENDED: (&str, &str) = ("sec-websocket-protocol", "actioncable-v1-ext-json");
 const BASE: (&str, &str) = ("sec-websocket-protocol", "actioncable-v1-json");
@@ -113,6 +116,17 @@ async fn sends_away_who_says_nothing_where_pongs_are_asked_for() {
     let (mut silent, _) = house.extended("/cable").await;
     let (mut answering, _) = house.extended("/cable").await;
     let mut base = house.client().await;
+    // Bytes of a command that never ends are no sign of life.
+    let mut dribbling = house.raw().await;
+    dribbling.send(HANDSHAKE.replace("actioncable-v1-json", "actioncable-v1-ext-json")).await;
+    assert!(dribbling.answer().await.starts_with("HTTP/1.1 101"));
+    let (mut hears, mut says) = dribbling.stream.into_split();
+    let dribble = tokio::spawn(async move {
+        says.write_all(&[0x81, 0x80 | 125, 0, 0, 0, 0]).await.expect("written");
+        while says.write_all(b" ").await.is_ok() {
+            tokio::time::sleep(Duration::from_millis(200)).await;
+        }
+    });
     let answers = tokio::spawn(async move {
         for _ in 0..16 {
             tokio::time::sleep(Duration::from_millis(300)).await;
@@ -121,6 +135,10 @@ async fn sends_away_who_says_nothing_where_pongs_are_asked_for() {
         answering
     });
     assert_eq!(silent.hear().await, json!({"type":"disconnect","reason":"no_pong","reconnect":true}));
+    let mut heard = Vec::new();
+    let ended = tokio::time::timeout(2 * PATIENCE, hears.read_to_end(&mut heard)).await;
+    assert!(ended.is_ok() && String::from_utf8_lossy(&heard).contains("no_pong"), "{heard:?}");
+    dribble.abort();
     answers.await.expect("answered").is_alive().await;
     base.is_alive().await;
 }
