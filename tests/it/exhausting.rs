@@ -7,7 +7,7 @@ use std::{
 };
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
-use serde_json::json;
+use serde_json::{Value, json};
 use tokio::{io::AsyncReadExt as _, net::TcpStream, time::timeout};
 
 use crate::{
@@ -99,6 +99,19 @@ impl Drop for Disk {
     }
 }
 
+/// Asks until there is room.
+async fn takes_again(door: &Door, link: &str) -> (u16, Value) {
+    let began = Instant::now();
+    loop {
+        let answer = door.post(link).await.expect("an answer");
+        if answer.0 == 201 {
+            return answer;
+        }
+        assert!(began.elapsed() < Duration::from_secs(20), "{answer:?}");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn says_that_the_disk_is_full_loses_nothing_and_goes_on_when_there_is_room() {
     // The journal never touches its last 128 MiB.
@@ -134,17 +147,24 @@ async fn says_that_the_disk_is_full_loses_nothing_and_goes_on_when_there_is_room
     for (_, row) in &acknowledged {
         assert_eq!(door.get(&format!("/api/v1/streams/{}", row["id"])).await.0, 200, "reading goes on");
     }
-    std::fs::remove_file(&filler).expect("removed");
-    let began = Instant::now();
-    loop {
-        let answer = door.post("https://example.org/after").await.expect("an answer");
-        if answer.0 == 201 {
-            acknowledged.push(answer);
-            break;
-        }
-        assert!(began.elapsed() < Duration::from_secs(20), "{answer:?}");
-        tokio::time::sleep(Duration::from_millis(50)).await;
+    // A little room is used, but neither it nor its end is news: at the edge the night shift would be told the one, then the other, for ever.
+    let told = |what: &str| hub.said().matches(what).count();
+    let file = std::fs::OpenOptions::new().write(true).open(&filler).expect("the filler");
+    for number in 0..3 {
+        file.set_len(room - (4 << 20)).expect("smaller");
+        acknowledged.push(takes_again(&door, &format!("https://example.org/edge{number}")).await);
+        let rest = std::fs::File::create(disk.path().join("rest")).expect("a file");
+        let left = rustix::fs::statvfs(disk.path()).map(|disk| disk.f_bavail * disk.f_frsize).expect("its size");
+        std::io::Write::write_all(&mut &rest, &vec![1; usize::try_from(left.saturating_sub(128 << 20)).expect("small")])
+            .expect("full");
+        assert_eq!(door.post("https://example.org/refused").await.expect("an answer").0, 503);
+        std::fs::remove_file(disk.path().join("rest")).expect("removed");
     }
+    assert_eq!((told("the disk is full"), told("the disk has room again")), (1, 0), "{}", hub.said());
+    drop(file);
+    std::fs::remove_file(&filler).expect("removed");
+    acknowledged.push(takes_again(&door, "https://example.org/after").await);
+    assert_eq!((told("the disk is full"), told("the disk has room again")), (1, 1), "{}", hub.said());
     tokio::task::spawn_blocking(move || hub.kill()).await.expect("killed");
     let hub = Child::start(&journal);
     let there = hub.door().streams().await;
