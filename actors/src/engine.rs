@@ -23,6 +23,7 @@ pub mod retention;
 pub(crate) mod sequence;
 pub mod supervisor;
 pub(crate) mod tap;
+pub mod trace;
 
 use trunkline_protocol::Refusal;
 

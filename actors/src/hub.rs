@@ -114,7 +114,9 @@ impl Hub {
     /// A new wish of `by`: a fresh command id, now.
     #[must_use]
     pub fn asking(&self, by: &Principal) -> Asking {
-        Asking { command: CommandId::new(), by: by.clone(), at: self.clock().now(), connection: None }
+        let command = CommandId::new();
+        self.inner.relay.traces.note(command);
+        Asking { command, by: by.clone(), at: self.clock().now(), connection: None }
     }
     /// The next integer of a sequence: never given twice, growing on one node; numbers may be left out. Below 2^53.
     ///

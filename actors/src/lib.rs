@@ -41,6 +41,7 @@ pub use engine::{
         history::Restarted,
         report::{ActorReport, ActorState, Supervision, SupervisorReport},
     },
+    trace::traced,
 };
 pub use hub::{Health, Hub, HubConfig, OpenError};
 pub use plan::Plan;

@@ -38,7 +38,12 @@ pub async fn pass(mut request: ServiceRequest, next: Next<impl MessageBody + 'st
                 // Routed like a GET; the transport leaves the body out, as it saw the method before us.
                 request.head_mut().method = Method::GET;
             }
-            let answered = next.call(request).await?.map_into_boxed_body();
+            let answering = next.call(request);
+            let answered = match traced.given {
+                true => trunkline_actors::traced(&traced.trace_id, answering).await,
+                false => answering.await,
+            };
+            let answered = answered?.map_into_boxed_body();
             if answered.status() == StatusCode::FORBIDDEN {
                 auth::note_denial(&api, answered.request());
             }

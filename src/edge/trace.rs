@@ -21,6 +21,8 @@ pub struct Traced {
     pub request_id: String,
     /// The trace's id: 32 hex digits of `traceparent`, or `X-Trace-Id`, or ours.
     pub trace_id: String,
+    /// The client named the trace: what comes of its request is told with that name.
+    pub given: bool,
     /// This request's own span within the trace: 16 hex digits.
     span_id: String,
     flags: String,
@@ -31,14 +33,16 @@ impl Traced {
     /// Reads what came; makes up the rest.
     #[must_use]
     pub fn of(headers: &HeaderMap) -> Self {
-        let (trace_id, flags) = headers
+        let given = headers
             .get(TRACEPARENT)
             .and_then(|value| traceparent(value.to_str().ok()?))
-            .or_else(|| Some((plain(headers.get(TRACE_ID))?, "01".to_owned())))
-            .unwrap_or_else(|| (hex::<16>(), "01".to_owned()));
+            .or_else(|| Some((plain(headers.get(TRACE_ID))?, "01".to_owned())));
+        let is_given = given.is_some();
+        let (trace_id, flags) = given.unwrap_or_else(|| (hex::<16>(), "01".to_owned()));
         Self {
             request_id: plain(headers.get(REQUEST_ID)).unwrap_or_else(hex::<16>),
             trace_id,
+            given: is_given,
             span_id: hex::<8>(),
             flags,
             correlation: headers.get(CORRELATION_ID).filter(|value| value.len() <= ID_BYTES_MAX).cloned(),

@@ -8,7 +8,7 @@ use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::TcpStream,
 };
-use trunkline::{config::Config, house::House};
+use trunkline::{client::CableClient, config::Config, house::House};
 
 async fn house(change: impl FnOnce(&mut Config)) -> House {
     let mut config = Config::in_memory().with_account("ana@example.org", "editor", false);
@@ -70,6 +70,45 @@ async fn tolerates_trailing_slashes_and_answers_head_options_and_other_origins()
     let preflight = preflight.header("access-control-request-headers", "authorization,x-any").send().await.expect("an answer");
     assert_eq!(preflight.status(), StatusCode::NO_CONTENT);
     assert_eq!(preflight.headers()["access-control-allow-headers"], "authorization,x-any");
+    house.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn tells_dashboards_the_trace_of_whoever_named_one() {
+    let house = house(|_| {}).await;
+    let (http, token, list) = (Client::new(), token(&house).await, format!("{}/api/v1/streams", house.url()));
+    let mut dashboard = CableClient::connect(&house.url(), Some(&token)).await.expect("welcomed");
+    dashboard.subscribe(r#"{"channel":"StreamsChannel"}"#).await.expect("confirmed");
+    let parent = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+    for (number, (name, value, told)) in [
+        ("x-trace-id", "a \"quoted\" one", Value::Null),
+        ("x-trace-id", "my-\"trace\\", json!("my-\"trace\\")),
+        ("traceparent", parent, json!("4bf92f3577b34da6a3ce929d0e0e4736")),
+        ("x-other", "1", Value::Null),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let body = json!({"link": format!("https://example.org/{number}"), "source": "test"});
+        let answer = http.post(&list).bearer_auth(&token).header(name, value).json(&body).send().await.expect("an answer");
+        assert_eq!(answer.status(), StatusCode::CREATED);
+        let message = dashboard.next().await.expect("told").message;
+        assert_eq!((&message["action"], &message["stream"]["link"]), (&json!("created"), &body["link"]));
+        assert_eq!(message["trace_id"], told, "{value}");
+    }
+    // Wishes of several requests may share a commit; each keeps its own trace.
+    let all: Value = http.get(&list).bearer_auth(&token).send().await.expect("an answer").json().await.expect("JSON");
+    let id = &all["streams"][0]["id"];
+    let changes = (0..20).map(|number| {
+        let request = http.patch(format!("{list}/{id}")).bearer_auth(&token).json(&json!({"title": format!("t{number}")}));
+        async move { request.header("x-trace-id", format!("t{number}")).send().await.expect("an answer").status() }
+    });
+    assert!(futures::future::join_all(changes).await.iter().all(|status| *status == StatusCode::OK));
+    for _ in 0..20 {
+        let message = dashboard.next().await.expect("told").message;
+        assert!(message["trace_id"].as_str().is_some_and(|trace| trace.starts_with('t')), "{message}");
+    }
+    dashboard.close().await;
     house.close().await;
 }
 

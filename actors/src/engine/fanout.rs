@@ -5,9 +5,10 @@ use std::sync::Arc;
 use bytes::Bytes;
 use futures::future::{BoxFuture, join_all};
 use parking_lot::RwLock;
-use trunkline_protocol::{ConnectionId, Topic, limits::OUTLET_DEADLINE};
+use serde_json::Value;
+use trunkline_protocol::{CommandId, Commit, ConnectionId, Topic, limits::OUTLET_DEADLINE};
 
-use super::tap::Taps;
+use super::{tap::Taps, trace::Traces};
 
 /// A place in a topic's history, by which a client resumes: made of the journal's epoch and a commit's position
 /// (`position << 10 | place among the commit's broadcasts on that topic`), so it is the same on every node and after every restart.
@@ -40,6 +41,10 @@ pub struct Broadcast {
 #[derive(Debug, Default)]
 pub struct Broadcasts {
     pub(crate) out: Vec<Broadcast>,
+    /// Of the commit's turns.
+    traces: Vec<(CommandId, Arc<str>)>,
+    /// What is said now belongs to it.
+    trace: Option<Arc<str>>,
 }
 
 impl Broadcast {
@@ -51,6 +56,17 @@ impl Broadcast {
 }
 
 impl Broadcasts {
+    pub(crate) fn of(commit: &Commit, traces: &Traces) -> Self {
+        let mut broadcasts = Self { traces: traces.of(commit), ..Self::default() };
+        if let [turn] = &*commit.turns {
+            broadcasts.turn(turn.command);
+        }
+        broadcasts
+    }
+    /// What is said from now on came of this turn of the commit. Where a commit has only one, that is known.
+    pub fn turn(&mut self, command: CommandId) {
+        self.trace = self.traces.iter().find(|(of, _)| *of == command).map(|(_, trace)| Arc::clone(trace));
+    }
     /// Says `message` (any JSON value) on `topic`; every one counts.
     pub fn say(&mut self, topic: &Topic, message: &impl serde::Serialize) {
         self.push(topic, message, None);
@@ -65,7 +81,13 @@ impl Broadcasts {
         &self.out
     }
     fn push(&mut self, topic: &Topic, message: &impl serde::Serialize, conflate: Option<Arc<str>>) {
-        let message = serde_json::to_vec(message).expect("messages are plain JSON values");
+        let mut message = serde_json::to_vec(message).expect("messages are plain JSON values");
+        if let Some(trace) = &self.trace
+            && message.len() > 2
+            && message.pop_if(|last| *last == b'}').is_some()
+        {
+            message.extend_from_slice(format!(",\"trace_id\":{}}}", Value::from(&**trace)).as_bytes());
+        }
         self.out.push(Broadcast {
             topic: topic.clone(),
             message: message.into(),

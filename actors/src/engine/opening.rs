@@ -34,6 +34,7 @@ use super::{
         report::Reports,
         worker,
     },
+    trace::Traces,
 };
 use crate::{Hub, HubConfig, OpenError, Plan, Projection, hub::Inner};
 
@@ -75,6 +76,7 @@ pub(crate) async fn open(mut plan: Plan, journal: Arc<dyn Journal>, config: HubC
         channels: plan.channels.clone(),
         backlog,
         recent: Recent::default(),
+        traces: Traces::default(),
         retentions,
         recalls: Semaphore::new(RECALLS_AT_ONCE),
         fanout,

@@ -24,7 +24,7 @@ use trunkline_persistence::{Journal, JournalError};
 use trunkline_protocol::{CodecError, Commit, Notice, Position, limits::BACKLOG_TTL};
 
 use self::snapshots::Snapshots;
-use super::{backlog::Backlog, fanout::Fanout, recent::Recent, supervisor::history::History};
+use super::{backlog::Backlog, fanout::Fanout, recent::Recent, supervisor::history::History, trace::Traces};
 use crate::{Broadcast, Channel, Clock, OpenError, Projection, Retentions};
 
 /// What the relay is told beside the journal.
@@ -69,6 +69,7 @@ pub(crate) struct Relay {
     pub(crate) channels: Vec<Arc<dyn Channel>>,
     pub(crate) backlog: Arc<Backlog>,
     pub(crate) recent: Recent,
+    pub(crate) traces: Traces,
     pub(crate) retentions: Retentions,
     /// Histories that are being read from the journal.
     pub(crate) recalls: Semaphore,

@@ -14,7 +14,7 @@ use futures::future::BoxFuture;
 use parking_lot::Mutex;
 use serde::Serialize;
 use serde_json::json;
-use trunkline_protocol::{Commit, ConnectionId, Refusal, RefusalKind, Topic};
+use trunkline_protocol::{CommandId, Commit, ConnectionId, Refusal, RefusalKind, Topic, Turn};
 
 pub use self::filter::{Filter, Traits};
 use super::{
@@ -159,15 +159,17 @@ impl Channel for StreamsChannel {
             return;
         }
         // A record that cannot be read has stopped the relay before it comes here.
-        let facts: Vec<StreamFact> = commit.facts_of().filter_map(Result::ok).collect();
+        let of_turn = |turn: &Turn| turn.facts_of().flatten().map(|fact| (turn.command, fact)).collect::<Vec<_>>();
+        let facts: Vec<(CommandId, StreamFact)> = commit.turns.iter().flat_map(of_turn).collect();
         // The board shows each row as the whole commit left it; walking back from there gives what it was before each fact.
         let mut traits: HashMap<u64, Traits> = HashMap::new();
-        for fact in facts.iter().rev() {
+        for (_, fact) in facts.iter().rev() {
             let Some(kept) = self.board.kept(fact.stream()) else { continue };
             let before = traits.entry(fact.stream()).or_insert_with(|| Traits::of(&kept.stream));
             fact.changes().iter().for_each(|change| before.undo(change));
         }
-        for fact in &facts {
+        for (command, fact) in &facts {
+            out.turn(*command);
             if let StreamFact::StreamDeleted { id } = fact {
                 self.tell_deleted(*id, out);
                 continue;

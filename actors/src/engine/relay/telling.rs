@@ -107,7 +107,7 @@ impl Relay {
 
     /// What every channel says of a commit, each with its place in its topic's history.
     pub(in crate::engine) fn render(&self, commit: &Commit) -> Result<Vec<Broadcast>, CodecError> {
-        let mut out = Broadcasts::default();
+        let mut out = Broadcasts::of(commit, &self.traces);
         for channel in &self.channels {
             self.guarded(channel.name(), &mut out, |out| channel.render(commit, out));
         }
