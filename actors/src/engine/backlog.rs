@@ -1,6 +1,6 @@
 //! The last broadcasts of every topic, for clients that return: asked by the edge, filled by the relay, saved with the projections.
 //!
-//! Bounded three ways: broadcasts per topic, bytes in all, age. What was dropped is remembered as a number, so a client is told honestly
+//! Bounded three ways: broadcasts per topic, bytes in all, age, for which the time in which the hub was down does not count. What was dropped is remembered as a number, so a client is told honestly
 //! that it missed something. Nothing here is ever sent twice: a history says up to which offset it speaks ([`History::Recovered`]).
 //!
 //! # Layout
@@ -10,7 +10,7 @@
 mod saving;
 mod shelves;
 
-use std::{collections::VecDeque, sync::Arc};
+use std::{collections::VecDeque, sync::Arc, time::Duration};
 
 use parking_lot::Mutex;
 use trunkline_protocol::{
@@ -20,7 +20,7 @@ use trunkline_protocol::{
 
 use super::retention::Retention;
 use crate::{Broadcast, Offset};
-use shelves::{Kept, Shelves};
+use shelves::{Down, Kept, Shelves};
 
 /// From where a client wants a topic's history.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -82,11 +82,23 @@ impl Backlog {
     pub(crate) fn reach(&self, position: Position, now: Timestamp) {
         let mut shelves = self.shelves.lock();
         shelves.reached = shelves.reached.max(last_of(position));
-        let oldest = now.minus(BACKLOG_TTL);
+        let oldest = shelves.horizon(now, BACKLOG_TTL);
         while shelves.bytes > BACKLOG_BYTES_MAX || shelves.oldest_at().is_some_and(|at| at < oldest) {
             shelves.drop_oldest();
         }
         shelves.tidy();
+    }
+    /// The hub is opened `now`, and everything up to `position` is here: what it holds is as old as it was when the last of it was said.
+    pub(crate) fn open(&self, position: Position, now: Timestamp) {
+        {
+            let mut shelves = self.shelves.lock();
+            shelves.down = shelves.newest_at().map(|from| Down { from, to: now });
+        }
+        self.reach(position, now);
+    }
+    /// What was said before this moment has outlived `ttl`.
+    pub(crate) fn horizon(&self, now: Timestamp, ttl: Duration) -> Timestamp {
+        self.shelves.lock().horizon(now, ttl)
     }
     /// Broadcasts of commits up to `position` were not rendered: they are too old to be asked for.
     pub(crate) fn skip_to(&self, position: Position) {
@@ -100,7 +112,7 @@ impl Backlog {
         let shelf = shelves.topics.get(topic);
         let upto = shelf.map_or(0, |shelf| shelf.last);
         let (kept, dropped) = shelf.map_or((&EMPTY, 0), |shelf| (&shelf.kept, shelf.dropped));
-        let oldest = now.minus(retention.ttl);
+        let oldest = shelves.horizon(now, retention.ttl);
         let mut within = kept.iter().skip(kept.len().saturating_sub(retention.broadcasts_max)).peekable();
         let mut hidden = kept.len().checked_sub(retention.broadcasts_max + 1).map_or(0, |last| kept[last].offset);
         while let Some(old) = within.next_if(|kept| kept.at < oldest) {

@@ -54,7 +54,7 @@ impl Relay {
     async fn read_back(&self, topic: &Topic, since: Since<'_>, retention: &Retention) -> Option<Vec<Broadcast>> {
         let _turn = self.recalls.acquire().await.ok()?;
         let entity = EntityId::new(PublishedTopic::KIND, topic.as_str());
-        let oldest = self.clock.now().minus(retention.ttl);
+        let oldest = self.backlog.horizon(self.clock.now(), retention.ttl);
         let told = *self.seen.borrow();
         let (mut newest_first, mut bytes, mut before) = (Vec::new(), 0, Version::MAX);
         'pages: loop {

@@ -13,15 +13,15 @@ mod telling;
 
 use std::{collections::VecDeque, sync::Arc, time::Duration};
 
-use futures::StreamExt as _;
+use futures::{StreamExt as _, stream::BoxStream};
 use parking_lot::Mutex;
 use serde::Serialize;
 use tokio::{
     sync::{Semaphore, mpsc, oneshot, watch},
     time::Instant,
 };
-use trunkline_persistence::{Journal, JournalError};
-use trunkline_protocol::{CodecError, Commit, Notice, Position, limits::BACKLOG_TTL};
+use trunkline_persistence::{FollowError, Journal, JournalError};
+use trunkline_protocol::{CodecError, Commit, Notice, Position, Timestamp, limits::BACKLOG_TTL};
 
 use self::snapshots::Snapshots;
 use super::{backlog::Backlog, fanout::Fanout, recent::Recent, supervisor::history::History, trace::Traces};
@@ -111,16 +111,13 @@ impl Relay {
             tracing::warn!(position, upto, "the snapshot is newer than what was told");
         }
         desk.saved = position;
-        self.backlog.reach(position, self.clock.now());
+        self.backlog.open(position, self.clock.now());
+        // As old as it was when the last commit was written, however long the hub was down since.
+        let recent = self.moment_of(upto).await?.minus(BACKLOG_TTL);
         let (from, mut said_so) = (position, began);
         let mut pages = self.journal.follow(position);
         while position < upto {
-            let page = match pages.next().await {
-                Some(Ok(page)) => page,
-                Some(Err(error)) => return Err(JournalError::Unavailable(error.to_string()).into()),
-                None => return Err(JournalError::Unavailable("the journal closed while it was read".into()).into()),
-            };
-            let recent = self.clock.now().minus(BACKLOG_TTL);
+            let page = next_page(&mut pages).await?;
             for commit in page.iter().filter(|commit| commit.position <= upto) {
                 self.fold(commit).map_err(|error| unreadable(commit, &error))?;
                 if commit.at < recent {
@@ -137,11 +134,18 @@ impl Relay {
             }
             tokio::task::yield_now().await;
         }
-        self.backlog.reach(position, self.clock.now());
+        self.backlog.open(position, self.clock.now());
         tracing::info!(from, position, took = ?began.elapsed(), "projections are up to date");
         desk.torn = false;
         self.seen.send_replace(position);
         Ok(())
+    }
+
+    /// When the commit at `position` was written.
+    async fn moment_of(&self, position: Position) -> Result<Timestamp, OpenError> {
+        let Some(before) = position.checked_sub(1) else { return Ok(self.clock.now()) };
+        let page = next_page(&mut self.journal.follow(before)).await?;
+        Ok(page.first().map_or_else(|| self.clock.now(), |commit| commit.at))
     }
 
     fn stop(&self, position: Position, reason: &str) {
@@ -159,6 +163,16 @@ impl Relay {
             Some((position, reason)) => RelayHealth::Stopped { position: *position, reason: reason.clone() },
             None => RelayHealth::Following { position: *self.seen.borrow(), head: self.journal.head() },
         }
+    }
+}
+
+type Pages = BoxStream<'static, Result<Vec<Commit>, FollowError>>;
+
+async fn next_page(pages: &mut Pages) -> Result<Vec<Commit>, OpenError> {
+    match pages.next().await {
+        Some(Ok(page)) => Ok(page),
+        Some(Err(error)) => Err(JournalError::Unavailable(error.to_string()).into()),
+        None => Err(JournalError::Unavailable("the journal closed while it was read".into()).into()),
     }
 }
 

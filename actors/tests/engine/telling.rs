@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use futures::future::join_all;
 use serde_json::json;
 use trunkline_actors::{
-    Broadcast, History, Hub, Since,
+    Broadcast, Clock, History, Hub, HubConfig, Since,
     testing::{self, Recorder},
 };
 use trunkline_persistence::MemoryJournal;
@@ -107,6 +107,39 @@ async fn gives_back_exactly_what_a_client_missed_also_after_a_restart() {
     assert_eq!(recovered(&killed, &one("a"), after(9)), told[10..]);
     killed.close().await;
     hub.close().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn gives_back_what_was_missed_however_long_the_hub_was_down() {
+    let clock = Clock::starting_at(testing::MOMENT);
+    let open = async |journal| Hub::open(plan(), journal, HubConfig { clock, ..HubConfig::default() }).await.expect("a hub");
+    let (journal, minute) = (MemoryJournal::new(), Duration::from_secs(60));
+    let hub = open(journal.clone()).await;
+    let recorder = Recorder::attached_to(&hub);
+    for n in 0..3 {
+        ask(&hub, "a", Command::Add(n)).await.expect("added");
+        tokio::time::sleep(4 * minute).await;
+    }
+    let told: Vec<_> = recorder.has(6).await.into_iter().filter(|broadcast| broadcast.topic == one("a")).collect();
+    let after = |n: usize| Since::After { epoch: &told[n].offset.as_ref().expect("an offset").epoch, offset: offsets(&told)[n] };
+    let killed = journal.restarted();
+    hub.close().await;
+    let closed = journal.restarted();
+    tokio::time::sleep(24 * 60 * minute).await;
+    for journal in [killed, closed] {
+        let hub = open(journal).await;
+        assert_eq!(recovered(&hub, &one("a"), after(0)), told[1..]);
+        // From here on it grows old again: what was four minutes old when the last was said has six of its ten left.
+        tokio::time::sleep(5 * minute).await;
+        ask(&hub, "b", Command::Add(1)).await.expect("added");
+        assert_eq!(recovered(&hub, &one("a"), after(0)), told[1..]);
+        tokio::time::sleep(2 * minute).await;
+        ask(&hub, "b", Command::Add(2)).await.expect("added");
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        assert_eq!(hub.history(&one("a"), after(0)), History::Gone);
+        assert_eq!(recovered(&hub, &one("a"), after(1)), told[2..]);
+        hub.close().await;
+    }
 }
 
 #[tokio::test(start_paused = true)]

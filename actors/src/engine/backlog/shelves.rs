@@ -5,6 +5,7 @@
 use std::{
     collections::{HashMap, HashSet, VecDeque},
     sync::Arc,
+    time::Duration,
 };
 
 use bytes::Bytes;
@@ -37,6 +38,14 @@ pub(super) struct Shelves {
     pub gone: Vec<(Topic, u64, usize)>,
     pub heads_changed: HashSet<Topic>,
     pub floor_changed: bool,
+    pub down: Option<Down>,
+}
+
+/// When the hub was down before it was opened, or had nothing to say.
+#[derive(Clone, Copy)]
+pub(super) struct Down {
+    pub from: Timestamp,
+    pub to: Timestamp,
 }
 
 /// What is kept of one topic.
@@ -96,6 +105,18 @@ impl Shelves {
         if shelf.kept.len() > BACKLOG_BROADCASTS_MAX {
             self.drop_first_of(&broadcast.topic);
         }
+    }
+    /// What was said before this moment has outlived `ttl`, the time not counted in which the hub was down.
+    pub(super) fn horizon(&self, now: Timestamp, ttl: Duration) -> Timestamp {
+        match self.down {
+            Some(Down { from, to }) if now.since(to) < ttl => from.minus(ttl - now.since(to)),
+            _ => now.minus(ttl),
+        }
+    }
+    /// When the newest of all that is kept was said.
+    pub(super) fn newest_at(&self) -> Option<Timestamp> {
+        let (offset, topic) = self.order.back()?;
+        Some(self.topics.get(topic)?.find(*offset)?.at)
     }
     /// When the oldest of all that is kept was said.
     pub(super) fn oldest_at(&mut self) -> Option<Timestamp> {
