@@ -21,8 +21,8 @@ use super::{
     board::{Board, Kept, StreamRow},
     location,
     stream::{
-        Changes, DUPLICATE, Draft, Expected, FieldValue, LENT, Place, Stream, StreamCommand, StreamFact, StreamField, StreamState,
-        rules,
+        Changes, DUPLICATE, Draft, ELSEWHERE, Expected, FieldValue, LENT, Place, Room, Stream, StreamCommand, StreamFact,
+        StreamField, StreamState, rules,
     },
     streamer::{self, Mention, Streamers},
 };
@@ -182,19 +182,13 @@ fn has_link(board: &Board, id: u64, canonical: &str) -> bool {
     board.kept(id).is_some_and(|kept| !kept.stream.is_archived && *kept.canonical == *canonical)
 }
 
-/// Asks the entity of a stream; 404 where there is no such stream. For what needs nothing looked up before: pin, archive, delete, lock, unlock.
+/// Asks the entity of a stream; 404 where there is no such stream. For what needs nothing looked up before: pin, archive, unarchive, delete.
 ///
 /// # Errors
 /// What the command may be refused with; what [`Hub::ask`] may answer.
 pub async fn ask(hub: &Hub, id: u64, command: StreamCommand, asking: Asking) -> Result<Outcome<Stream>, AskError> {
     let kept = hub.projection::<Board>().kept(id).ok_or_else(Refusal::not_found)?;
-    if matches!(command, StreamCommand::Unarchive { .. }) {
-        rules::may_update(&asking.by, &kept.stream)?;
-        if kept.stream.is_archived && kept.canonical != kept.home {
-            claim(hub, &kept.canonical, id, &asking).await?;
-        }
-    }
-    ask_freeing(hub, &kept, command, asking).await
+    ask_making_room(hub, &kept, command, asking).await
 }
 
 /// Changes a stream: only what is provided, and what follows from it (4.8).
@@ -212,8 +206,7 @@ pub async fn change(
     // Before anything is looked up, added or lent on its behalf.
     rules::may_update(&asking.by, &kept.stream)?;
     resolve_change(hub, &mut changes, &kept.stream, &asking).await?;
-    make_room(hub, &kept, &changes, &asking).await?;
-    ask_freeing(hub, &kept, StreamCommand::Edit { id, changes, expected }, asking).await
+    ask_making_room(hub, &kept, StreamCommand::Edit { id, changes, expected, room: Room::Unknown }, asking).await
 }
 
 /// Writes a cell of the grid and lets it go. A cell of a stream that does not exist is locked by nobody.
@@ -228,19 +221,12 @@ pub async fn update_cell(
     value: Option<String>,
     asking: Asking,
 ) -> Result<Outcome<Stream>, AskError> {
-    let board = hub.projection::<Board>();
-    let Some(kept) = board.kept(id) else {
+    let Some(kept) = hub.projection::<Board>().kept(id) else {
         let sentence = format!("Update failed: Couldn't find Stream with 'id'={id}");
         return Err(Refusal::new(RefusalKind::NotFound, "NOT_FOUND", sentence).into());
     };
-    if cell == field
-        && asking.by.may(crate::accounts::policy::permission::STREAMS_LOCK)
-        && let Some(field) = StreamField::cell(&field)
-        && let Ok(changes) = Changes::of_cell(field, value.as_deref())
-    {
-        make_room(hub, &kept, &changes, &asking).await?;
-    }
-    ask_freeing(hub, &kept, StreamCommand::UpdateCell { id, cell, field, value }, asking).await
+    let command = StreamCommand::UpdateCell { id, cell, field, value, room: Room::Unknown };
+    ask_making_room(hub, &kept, command, asking).await
 }
 
 /// The row, once what was written at `position` can be seen.
@@ -254,19 +240,20 @@ pub async fn row_after(hub: &Hub, id: u64, position: Position) -> Result<StreamR
     Ok(hub.projection::<Board>().row(id).ok_or_else(Refusal::not_found)?)
 }
 
-/// A link that moves, or comes back to life under a link that moved, is first asked of the entity that keeps it.
-async fn make_room(hub: &Hub, kept: &Kept, changes: &Changes, asking: &Asking) -> Result<(), AskError> {
-    let stays_archived = match changes.get(StreamField::IsArchived) {
-        Some(FieldValue::Flag(archived)) => *archived,
-        _ => kept.stream.is_archived,
+/// Asks; where the stream is to be active under a link that another entity keeps, makes sure of that and asks again. Not before: who may
+/// not, and who is too late, shall claim nothing.
+async fn ask_making_room(hub: &Hub, kept: &Kept, command: StreamCommand, asking: Asking) -> Result<Outcome<Stream>, AskError> {
+    let error = match ask_freeing(hub, kept, command.clone(), asking.clone()).await {
+        Ok(outcome) => return Ok(outcome),
+        Err(error) => error,
     };
-    let canonical = changes.link.as_ref().map_or(&*kept.canonical, |link| link.canonical());
-    let moves = *canonical != *kept.canonical;
-    let returns = kept.stream.is_archived && kept.canonical != kept.home;
-    if stays_archived || !(moves || returns) {
-        return Ok(());
-    }
-    claim(hub, canonical, kept.stream.id, asking).await
+    let link = subject_of(ELSEWHERE, &error).map(str::to_owned).ok_or(error)?;
+    let room = match claim(hub, &link, kept.stream.id, &asking).await {
+        Ok(()) => Room::Lent,
+        Err(AskError::Refused(refusal)) if refusal.kind == RefusalKind::Invalid => Room::Taken,
+        Err(error) => return Err(error),
+    };
+    ask_freeing(hub, kept, command.knowing(room), asking).await
 }
 
 /// Makes sure of a link for a stream that lives elsewhere: 422 where an active stream has it.
@@ -299,8 +286,12 @@ async fn ask_freeing(hub: &Hub, kept: &Kept, command: StreamCommand, asking: Ask
 }
 
 fn borrower(error: &AskError) -> Option<u64> {
+    subject_of(LENT, error)?.parse().ok()
+}
+
+fn subject_of<'a>(code: &str, error: &'a AskError) -> Option<&'a str> {
     match error {
-        AskError::Refused(refusal) if refusal.code == LENT => refusal.subject.as_deref()?.parse().ok(),
+        AskError::Refused(refusal) if refusal.code == code => refusal.subject.as_deref(),
         _ => None,
     }
 }

@@ -1,7 +1,7 @@
 //! Dashboards (`streams.md` 8.2).
 
 use serde_json::{Value, json};
-use trunkline_actors::streams::stream::StreamCommand;
+use trunkline_actors::streams::stream::{Room, StreamCommand};
 use trunkline_protocol::{Principal, Role};
 
 use super::hall::{DASHBOARD, Hall, brief, count, person};
@@ -39,7 +39,7 @@ async fn names_what_changed_and_says_nothing_where_nothing_did() {
     hall.edit(id, json!({"title": "New"}), &house).await;
     hall.write(&key, StreamCommand::Pin { id }, &house).await;
     hall.write(&key, StreamCommand::Archive { id }, &house).await;
-    hall.write(&key, StreamCommand::Unarchive { id }, &house).await;
+    hall.write(&key, StreamCommand::Unarchive { id, room: Room::Unknown }, &house).await;
     hall.write(&key, StreamCommand::Delete { id }, &house).await;
     let heard = hall.until(tab.topic(), |heard| count(heard, "deleted") == 1).await;
     let said: Vec<(&str, &str)> =

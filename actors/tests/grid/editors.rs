@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use serde_json::{Value, json};
+use trunkline_actors::streams::board::Board;
 use trunkline_protocol::{Principal, Role, limits::LEASE};
 
 use super::hall::{GRID, Hall, Tab, brief, count, editor, person};
@@ -258,6 +259,31 @@ async fn explains_every_refusal_to_the_sender_alone() {
     assert!(said(tab.update(id, "started_at", "yesterday-ish").await).starts_with("Update failed: "));
     assert!(tab.act(json!({"action": "dance"})).await.is_empty() && tab.act(json!({})).await.is_empty());
     assert!(tab.act(json!({"action": "unlock_cell", "cell_id": "stream_99_title"})).await.is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn gives_a_link_to_one_active_stream_also_when_its_cell_is_edited() {
+    let hall = Hall::open().await;
+    let (id, other) = (hall.add("https://twitch.tv/a").await, hall.add("https://twitch.tv/b").await);
+    let ana = editor(2, "ana");
+    let tab = hall.tab(&ana, GRID, json!({})).await;
+    let said = |told: Vec<Value>| told.last().map(|message| message["error"].as_str().unwrap_or("").to_owned()).unwrap_or_default();
+    assert_eq!(
+        said(tab.update(id, "link", "https://twitch.tv/b").await),
+        "Cell is not locked by you",
+        "before anything is claimed"
+    );
+    tab.lock(&format!("stream_{id}_link")).await;
+    assert_eq!(said(tab.update(id, "link", "https://twitch.tv/b").await), "Link has already been taken");
+    assert!(tab.update(id, "link", "https://twitch.tv/c").await.is_empty(), "free, and the lock stayed");
+    hall.until(tab.topic(), |heard| count(heard, "cell_unlocked") == 1).await;
+    let board = hall.hub.projection::<Board>();
+    let active = |link: &str| {
+        board.with_link(link).iter().filter(|kept| !kept.stream.is_archived).map(|kept| kept.stream.id).collect::<Vec<_>>()
+    };
+    assert_eq!((active("twitch.tv/a"), active("twitch.tv/b"), active("twitch.tv/c")), (vec![], vec![other], vec![id]));
+    tab.lock(&format!("stream_{other}_link")).await;
+    assert_eq!(said(tab.update(other, "link", "https://www.twitch.tv/c/").await), "Link has already been taken");
 }
 
 #[tokio::test(start_paused = true)]

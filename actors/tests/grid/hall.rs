@@ -15,7 +15,7 @@ use trunkline_actors::{
     streams::{
         self, StreamsConfig,
         board::{Board, NoOwners},
-        stream::{Changes, Draft, Stream, StreamCommand, StreamFact},
+        stream::{Changes, Draft, Room, Stream, StreamCommand, StreamFact},
     },
     system,
     testing::MOMENT,
@@ -77,7 +77,7 @@ impl Hall {
     pub async fn edit(&self, id: u64, body: Value, who: &Principal) {
         let changes = Changes::try_from(body.as_object().expect("an object")).expect("changes");
         let key = self.key(id);
-        self.write(&key, StreamCommand::Edit { id, changes, expected: None }, who).await;
+        self.write(&key, StreamCommand::Edit { id, changes, expected: None, room: Room::Unknown }, who).await;
     }
     pub async fn write(&self, key: &str, command: StreamCommand, who: &Principal) {
         let outcome = self.hub.ask::<Stream>(key, command, self.hub.asking(who)).await.expect("written");

@@ -14,7 +14,7 @@ use trunkline_actors::{
     streams::{
         self, StreamsConfig,
         board::{Board, NoOwners, StreamRow},
-        stream::{Changes, Draft, StreamCommand},
+        stream::{Changes, Draft, Room, StreamCommand},
         writing::{self, Added},
     },
     testing,
@@ -143,11 +143,18 @@ async fn keeps_a_link_to_one_active_stream_also_when_links_are_edited() {
     hub.seen(archived.position).await.expect("seen");
     let five = posted(&hub, &me, json!({"link": "https://a.example/3"})).await.id();
     assert!(five != one);
-    assert_eq!(ask(StreamCommand::Unarchive { id: one }).await.expect_err("refused").to_string(), taken);
+    assert_eq!(ask(StreamCommand::Unarchive { id: one, room: Room::Unknown }).await.expect_err("refused").to_string(), taken);
+    // Nor because somebody found it live: what was found is kept, the archive keeps it.
+    let found = change(&hub, one, json!({"status": "live"})).await.expect("noted");
+    assert_eq!((found.stream().status.key(), found.stream().is_archived), ("live", true));
     let gone =
         writing::ask(&hub, five, StreamCommand::Delete { id: five }, hub.asking(&Principal::house())).await.expect("deleted");
     hub.seen(gone.position).await.expect("seen");
-    assert!(!ask(StreamCommand::Unarchive { id: one }).await.expect("unarchived").facts.is_empty());
+    assert!(!ask(StreamCommand::Unarchive { id: one, room: Room::Unknown }).await.expect("unarchived").facts.is_empty());
+    let archived = ask(StreamCommand::Archive { id: one }).await.expect("archived again");
+    hub.seen(archived.position).await.expect("seen");
+    let found = change(&hub, one, json!({"status": "live"})).await.expect("live");
+    assert!(!found.stream().is_archived, "its link is free: live again, it comes back");
     hub.close().await;
 }
 

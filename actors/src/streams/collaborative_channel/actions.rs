@@ -12,7 +12,10 @@ use super::{CollaborativeStreamsChannel, words};
 use crate::{
     Action, AskError, Entity as _, Hub,
     accounts::presence::Presence,
-    streams::stream::{CELL_LOCKED, INVALID_FIELD, Stream, StreamCommand},
+    streams::{
+        stream::{CELL_LOCKED, INVALID_FIELD, Stream, StreamCommand},
+        writing,
+    },
 };
 
 /// What the one who performed an action is told where it failed: frames, in order.
@@ -87,15 +90,14 @@ impl CollaborativeStreamsChannel {
             Some(_) => return Err(told(action, &mismatch())),
         };
         let value = text_of(action.data.get("value")).map_err(|refusal| told(action, &refusal))?;
-        let Some(key) = self.home(cell) else { return Err(told(action, &failed(&missing(cell)))) };
         let is_date = matches!(field.as_str(), "started_at" | "ended_at");
-        let command = StreamCommand::UpdateCell { id: cell.id, cell: cell.field.clone(), field, value };
         let mut asking = hub.asking(action.who);
         asking.connection = Some(action.connection);
         if numbered {
             self.tabs.numbered(asking.command);
         }
-        let Err(error) = hub.ask::<Stream>(&key, command, asking).await else { return Ok(()) };
+        let updated = writing::update_cell(hub, cell.id, cell.field.clone(), field, value, asking).await;
+        let Err(error) = updated else { return Ok(()) };
         let refusal = match error {
             AskError::Refused(refusal) if is_date && refusal.kind == RefusalKind::Invalid && !refusal.fields.is_empty() => {
                 failed(&refusal)

@@ -6,7 +6,7 @@ use trunkline_protocol::{ConnectionId, Refusal, RefusalKind, Timestamp, limits::
 
 use super::{
     Stream,
-    command::{CELL_LOCKED, CELL_NOT_LOCKED, INVALID_FIELD},
+    command::{CELL_LOCKED, CELL_NOT_LOCKED, INVALID_FIELD, Room},
     draft::Changes,
     fact::{StreamFact, StreamNotice, UnlockReason},
     field::StreamField,
@@ -54,10 +54,10 @@ pub(super) fn unlock(stream: &Stream, id: u64, field: &str, asking: &Asking) -> 
 /// Writes a cell and lets it go. Checks in the contract's order: lock, field, existence, role, validation; after a refusal the lease stays.
 pub(super) fn update(
     stream: &Stream,
-    id: u64,
-    cell: &str,
+    (id, cell): (u64, &str),
     field: &str,
     value: Option<&str>,
+    room: Room,
     asking: &Asking,
 ) -> Result<Decision<Stream>, Refusal> {
     let holder = tab(asking)?;
@@ -81,7 +81,7 @@ pub(super) fn update(
     })?;
     may_lock(asking)?;
     let changes = Changes::of_cell(target, value)?;
-    facts.extend(rules::changed(stream, known, &changes, asking.at)?);
+    facts.extend(rules::changed(stream, known, &changes, room, asking.at)?);
     facts.push(unlocked(id, target, holder, UnlockReason::Updated));
     Ok(Decision::facts(facts))
 }

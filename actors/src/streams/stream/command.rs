@@ -20,6 +20,18 @@ pub enum Expected {
     UnmodifiedSince(Timestamp),
 }
 
+/// What the asker knows of a link that another entity keeps: under it a stream is active only where that entity has lent it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+pub enum Room {
+    /// Nothing yet: where it matters, the command is refused with [`ELSEWHERE`] about the link.
+    #[default]
+    Unknown,
+    /// It was lent to this stream.
+    Lent,
+    /// An active stream has it.
+    Taken,
+}
+
 /// A wish about the streams of one link. All but [`StreamCommand::Add`] name their stream.
 ///
 /// Refusals: 403 by `streams.md` 2.1, 404 `NOT_FOUND` for a stream that is not here, 422 by 4.4; others are named below.
@@ -50,6 +62,8 @@ pub enum StreamCommand {
         changes: Changes,
         /// What the asker last saw.
         expected: Option<Expected>,
+        /// What is known of its link.
+        room: Room,
     },
     /// Pin it.
     Pin {
@@ -70,6 +84,8 @@ pub enum StreamCommand {
     Unarchive {
         /// Which stream.
         id: u64,
+        /// What is known of its link.
+        room: Room,
     },
     /// Delete it.
     Delete {
@@ -109,6 +125,8 @@ pub enum StreamCommand {
         field: String,
         /// The value as it was sent; numbers and flags spelled out.
         value: Option<String>,
+        /// What is known of its link.
+        room: Room,
     },
     /// End what has expired; the entity's own alarm.
     Expire,
@@ -127,6 +145,19 @@ pub enum StreamCommand {
     },
 }
 
+impl StreamCommand {
+    /// The same, knowing more of the link.
+    #[must_use]
+    pub fn knowing(mut self, known: Room) -> Self {
+        if let Self::Edit { room, .. } | Self::Unarchive { room, .. } | Self::UpdateCell { room, .. } = &mut self {
+            *room = known;
+        }
+        self
+    }
+}
+
+/// Code of the refusal to be active under a link that another entity keeps; the subject is the link's canonical spelling.
+pub const ELSEWHERE: &str = "LINK_ELSEWHERE";
 /// Code of the refusal to add a link that an active stream has; the subject is its id.
 pub const DUPLICATE: &str = "DUPLICATE";
 /// Code of the refusal to use a link that was lent to another stream; the subject is its id.

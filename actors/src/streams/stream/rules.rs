@@ -6,7 +6,7 @@ use trunkline_protocol::{Principal, Refusal, RefusalKind, Timestamp};
 
 use super::{
     Stream, cells,
-    command::{DUPLICATE, Expected, LENT},
+    command::{DUPLICATE, ELSEWHERE, Expected, LENT, Room},
     draft::{Changes, Draft},
     fact::StreamFact,
     field::{Change, FieldValue, StreamField},
@@ -139,6 +139,7 @@ pub(super) fn edit(
     id: u64,
     changes: &Changes,
     expected: Option<Expected>,
+    room: Room,
     asking: &Asking,
 ) -> Result<Decision<Stream>, Refusal> {
     let known = stream.known(id)?;
@@ -146,7 +147,7 @@ pub(super) fn edit(
     if let Some(expected) = expected {
         check(known, expected)?;
     }
-    Ok(Decision::facts(changed(stream, known, changes, asking.at)?))
+    Ok(Decision::facts(changed(stream, known, changes, room, asking.at)?))
 }
 
 fn check(known: &StreamState, expected: Expected) -> Result<(), Refusal> {
@@ -166,16 +167,24 @@ fn check(known: &StreamState, expected: Expected) -> Result<(), Refusal> {
 }
 
 /// The facts that a change of an existing stream comes to; none where everything is so already.
-pub(super) fn changed(stream: &Stream, known: &StreamState, wanted: &Changes, at: Timestamp) -> Result<Vec<StreamFact>, Refusal> {
+pub(super) fn changed(
+    stream: &Stream,
+    known: &StreamState,
+    wanted: &Changes,
+    room: Room,
+    at: Timestamp,
+) -> Result<Vec<StreamFact>, Refusal> {
     let id = known.id;
-    let moved_to = match &wanted.link {
-        Some(link) if *link.as_str() != *known.link => moves(stream, known, link)?,
-        _ => None,
-    };
+    let canonical = Link::read(&known.link).map_or_else(|_| stream.key.clone(), |link| link.canonical().into());
+    let moved_to = wanted.link.as_ref().map(Link::canonical).filter(|link| **link != *canonical);
     let mut effects = effects(known, wanted, at);
-    let unarchives = known.is_archived && effects.get(StreamField::IsArchived) == Some(&FieldValue::Flag(false));
-    if unarchives && let Some(in_the_way) = in_the_way(stream, known) {
-        if wanted.get(StreamField::IsArchived).is_some() {
+    let archived = effects.get(StreamField::IsArchived).map_or(known.is_archived, |flag| *flag == FieldValue::Flag(true));
+    let returns = known.is_archived && !archived;
+    if (returns || (moved_to.is_some() && !archived))
+        && let Some(in_the_way) = in_the_way(stream, id, moved_to.unwrap_or(&canonical), room)
+    {
+        let found_live = returns && wanted.get(StreamField::IsArchived).is_none();
+        if !found_live || in_the_way.code == ELSEWHERE {
             return Err(in_the_way);
         }
         // A check found it live, but its link has a newer session: what was found is kept, the archive keeps the stream.
@@ -195,9 +204,7 @@ pub(super) fn changed(stream: &Stream, known: &StreamState, wanted: &Changes, at
     }
     changes.sort_by_key(|change| change.field);
     let mut facts: Vec<StreamFact> = named(known, changes).into_iter().collect();
-    if let Some(to) = moved_to {
-        facts.push(StreamFact::LinkMoved { id, to });
-    }
+    facts.extend(moved_to.map(|to| StreamFact::LinkMoved { id, to: to.into() }));
     Ok(facts)
 }
 
@@ -262,24 +269,14 @@ fn moment(value: Option<&FieldValue>) -> Option<Timestamp> {
     }
 }
 
-/// The canonical link it moves to, if it is another one. Whoever asks has made sure of a link that is not this entity's.
-fn moves(stream: &Stream, known: &StreamState, link: &Link) -> Result<Option<Box<str>>, Refusal> {
-    let now = Link::read(&known.link).ok();
-    if now.is_some_and(|now| now.canonical() == link.canonical()) {
-        return Ok(None);
+/// Why a stream cannot be active under this link just now. What another entity keeps, whoever asks must have made sure of.
+fn in_the_way(stream: &Stream, id: u64, link: &str, room: Room) -> Option<Refusal> {
+    match room {
+        _ if *link == *stream.key => in_the_way_at_home(stream, id),
+        Room::Unknown => Some(Refusal::conflict(ELSEWHERE, "Another link must be made sure of first").about(link)),
+        Room::Lent => None,
+        Room::Taken => Some(taken()),
     }
-    if *link.canonical() == *stream.key
-        && !known.is_archived
-        && let Some(in_the_way) = in_the_way_at_home(stream, known.id)
-    {
-        return Err(in_the_way);
-    }
-    Ok(Some(link.canonical().into()))
-}
-
-/// Why a stream cannot be active under its link just now; a stream that has moved was made sure of by whoever asks.
-fn in_the_way(stream: &Stream, known: &StreamState) -> Option<Refusal> {
-    if stream.moved.contains(&known.id) { None } else { in_the_way_at_home(stream, known.id) }
 }
 
 fn in_the_way_at_home(stream: &Stream, id: u64) -> Option<Refusal> {
@@ -297,22 +294,28 @@ pub fn taken() -> Refusal {
 }
 
 pub(super) fn pin(stream: &Stream, id: u64, pinned: bool, asking: &Asking) -> Result<Decision<Stream>, Refusal> {
-    one(stream, id, StreamField::IsPinned, pinned, asking)
+    one(stream, id, (StreamField::IsPinned, pinned), Room::Unknown, asking)
 }
 
 pub(super) fn archive(stream: &Stream, id: u64, asking: &Asking) -> Result<Decision<Stream>, Refusal> {
-    one(stream, id, StreamField::IsArchived, true, asking)
+    one(stream, id, (StreamField::IsArchived, true), Room::Unknown, asking)
 }
 
-pub(super) fn unarchive(stream: &Stream, id: u64, asking: &Asking) -> Result<Decision<Stream>, Refusal> {
-    one(stream, id, StreamField::IsArchived, false, asking)
+pub(super) fn unarchive(stream: &Stream, id: u64, room: Room, asking: &Asking) -> Result<Decision<Stream>, Refusal> {
+    one(stream, id, (StreamField::IsArchived, false), room, asking)
 }
 
-fn one(stream: &Stream, id: u64, field: StreamField, flag: bool, asking: &Asking) -> Result<Decision<Stream>, Refusal> {
+fn one(
+    stream: &Stream,
+    id: u64,
+    (field, flag): (StreamField, bool),
+    room: Room,
+    asking: &Asking,
+) -> Result<Decision<Stream>, Refusal> {
     let known = stream.known(id)?;
     may_update(&asking.by, known)?;
     let changes = Changes { fields: vec![(field, FieldValue::Flag(flag))], ..Changes::default() };
-    Ok(Decision::facts(changed(stream, known, &changes, asking.at)?))
+    Ok(Decision::facts(changed(stream, known, &changes, room, asking.at)?))
 }
 
 pub(super) fn delete(stream: &Stream, id: u64, asking: &Asking) -> Result<Decision<Stream>, Refusal> {
@@ -339,7 +342,7 @@ pub(super) fn archive_forgotten(stream: &Stream, id: u64, after: Duration, askin
         return Ok(Decision::nothing());
     }
     let changes = Changes { fields: vec![(StreamField::IsArchived, FieldValue::Flag(true))], ..Changes::default() };
-    let mut facts = changed(stream, known, &changes, asking.at)?;
+    let mut facts = changed(stream, known, &changes, Room::Unknown, asking.at)?;
     for fact in &mut facts {
         if let StreamFact::StreamArchived { automatic, .. } = fact {
             *automatic = true;

@@ -42,7 +42,11 @@ fn add(id: u64, body: Value) -> StreamCommand {
 }
 fn edit(id: u64, body: Value) -> StreamCommand {
     let changes = Changes::try_from(body.as_object().expect("an object")).expect("changes");
-    StreamCommand::Edit { id, changes, expected: None }
+    StreamCommand::Edit { id, changes, expected: None, room: Room::Unknown }
+}
+/// An edit that moves stream 1 to another link.
+fn away(room: Room) -> StreamCommand {
+    edit(1, json!({"link": "https://kick.com/ana"})).knowing(room)
 }
 fn posted() -> Value {
     json!({"link": "https://twitch.tv/ana", "source": "Discord", "status": "offline", "posted_by": "bob#1"})
@@ -65,7 +69,7 @@ fn lock(field: &str) -> StreamCommand {
     StreamCommand::LockCell { id: 1, field: field.into() }
 }
 fn update(field: &str, value: &str) -> StreamCommand {
-    StreamCommand::UpdateCell { id: 1, cell: field.into(), field: field.into(), value: Some(value.into()) }
+    StreamCommand::UpdateCell { id: 1, cell: field.into(), field: field.into(), value: Some(value.into()), room: Room::Unknown }
 }
 
 // ---- Adding.
@@ -117,7 +121,7 @@ fn begins_a_new_session_where_the_twin_is_archived() {
     let given = given_one().when(StreamCommand::Archive { id: 1 }, asking(&editor(2))).and();
     let given = given.when(add(2, posted()), asking(&editor(3))).and();
     assert_eq!(given.state().active().map(|stream| stream.id), Some(2));
-    let came = given.when(StreamCommand::Unarchive { id: 1 }, asking(&editor(2))).came();
+    let came = given.when(StreamCommand::Unarchive { id: 1, room: Room::Unknown }, asking(&editor(2))).came();
     assert_eq!(came.expect_err("a refusal").to_string(), "Link has already been taken");
 }
 
@@ -187,7 +191,7 @@ fn ends_an_archived_stream_when_it_was_last_looked_at_and_forgets_the_end_when_i
     let given = given.when(edit(1, json!({"is_archived": true})), asking_at(&bot(3), at.plus(MINUTE))).and();
     assert_eq!((state(&given, 1).is_archived, state(&given, 1).ended_at), (true, Some(at)));
     let given = given.when(StreamCommand::Archive { id: 1 }, asking(&bot(3))).then_nothing();
-    let given = given.when(StreamCommand::Unarchive { id: 1 }, asking(&editor(2))).and();
+    let given = given.when(StreamCommand::Unarchive { id: 1, room: Room::Unknown }, asking(&editor(2))).and();
     assert_eq!((state(&given, 1).is_archived, state(&given, 1).ended_at), (false, None));
 }
 
@@ -216,7 +220,9 @@ fn names_what_happened_by_its_heaviest_part() {
 fn refuses_a_write_on_what_has_changed_since() {
     let expecting = |expected| {
         let StreamCommand::Edit { id, changes, .. } = edit(1, json!({"title": "x"})) else { unreachable!("an edit") };
-        given_one().when(StreamCommand::Edit { id, changes, expected: Some(expected) }, asking(&editor(2))).came()
+        given_one()
+            .when(StreamCommand::Edit { id, changes, expected: Some(expected), room: Room::Unknown }, asking(&editor(2)))
+            .came()
     };
     assert!(expecting(Expected::Version(1)).is_ok() && expecting(Expected::LockVersion(1)).is_ok());
     let kind = |came: Result<Decision<Stream>, Refusal>| came.expect_err("a refusal").kind;
@@ -244,15 +250,32 @@ fn lends_a_free_link_once_and_takes_it_back_when_told_that_it_is_free_again() {
 
 #[test]
 fn frees_a_link_whose_stream_moved_away_and_refuses_its_return_while_another_has_it() {
-    let given = given_one().when(edit(1, json!({"link": "https://kick.com/ana"})), asking(&editor(2))).and();
+    let given = given_one().when(away(Room::Lent), asking(&editor(2))).and();
     assert_eq!(given.state().active().map(|stream| stream.id), None);
     let given = given.when(add(2, posted()), asking(&editor(2))).and();
     let home = || edit(1, json!({"link": "https://www.twitch.tv/ana"}));
     let refused = given.when(home(), asking(&editor(2)));
     assert_eq!(refused.came().expect_err("a refusal").to_string(), "Link has already been taken");
-    let given = given_one().when(edit(1, json!({"link": "https://kick.com/ana"})), asking(&editor(2))).and();
+    let given = given_one().when(away(Room::Lent), asking(&editor(2))).and();
     let given = given.when(home(), asking(&editor(2))).and();
     assert_eq!(given.state().active().map(|stream| stream.id), Some(1));
+}
+
+#[test]
+fn is_active_under_a_link_that_is_kept_elsewhere_only_where_it_was_lent() {
+    let given = given_one().when(away(Room::Unknown), asking(&editor(2))).then_refused(ELSEWHERE);
+    let came = given.when(away(Room::Taken), asking(&editor(2))).came();
+    assert_eq!(came.expect_err("a refusal").to_string(), "Link has already been taken");
+    // Archived, it may have any link; it comes back only where that was lent to it, and a check alone does not bring it back.
+    let given = given_one().when(StreamCommand::Archive { id: 1 }, asking(&editor(2))).and();
+    let given = given.when(away(Room::Unknown), asking(&editor(2))).and();
+    let given = given.when(StreamCommand::Unarchive { id: 1, room: Room::Unknown }, asking(&editor(2))).then_refused(ELSEWHERE);
+    let live = edit(1, json!({"status": "live"}));
+    let given = given.when(live.clone(), asking(&editor(2))).then_refused(ELSEWHERE);
+    let given = given.when(live.clone().knowing(Room::Taken), asking(&editor(2))).and();
+    assert_eq!((state(&given, 1).status, state(&given, 1).is_archived), (Status::Live, true));
+    let given = given.when(live.knowing(Room::Lent), asking(&editor(2))).and();
+    assert!(!state(&given, 1).is_archived);
 }
 
 #[test]
@@ -350,7 +373,13 @@ fn checks_lock_then_field_then_value_and_leaves_the_lease_after_a_refusal() {
     let given = given_one().when(update("bogus", "x"), mine.clone()).then_refused(CELL_NOT_LOCKED);
     let given = given.when(lock("bogus"), mine.clone()).then_refused(INVALID_FIELD);
     let given = given.when(lock("link"), mine.clone()).and();
-    let other = |field: &str| StreamCommand::UpdateCell { id: 1, cell: "link".into(), field: field.into(), value: None };
+    let other = |field: &str| StreamCommand::UpdateCell {
+        id: 1,
+        cell: "link".into(),
+        field: field.into(),
+        value: None,
+        room: Room::Unknown,
+    };
     let given = given.when(other("bogus"), mine.clone()).then_refused(INVALID_FIELD);
     let given = given.when(other("title"), mine.clone()).then_refused(INVALID_FIELD);
     let given = given.when(update("link", "nope"), mine.clone()).then_refused("VALIDATION_FAILED");

@@ -14,7 +14,7 @@ use trunkline_actors::{
     moderation::Submitted,
     streams::{
         board::{Board, StreamRow},
-        stream::{Changes, Draft, Expected, StreamCommand, rules},
+        stream::{Changes, Draft, Expected, Room, StreamCommand, rules},
         writing,
     },
 };
@@ -90,7 +90,7 @@ pub(super) async fn archive(api: web::Data<Api>, caller: Caller, id: Id, query: 
 }
 
 pub(super) async fn unarchive(api: web::Data<Api>, caller: Caller, id: Id, query: Query) -> Result<HttpResponse, Problem> {
-    ask(&api, &caller, id, StreamCommand::Unarchive { id: id.0 }, &query).await
+    ask(&api, &caller, id, StreamCommand::Unarchive { id: id.0, room: Room::Unknown }, &query).await
 }
 
 async fn ask(api: &Api, caller: &Caller, id: Id, command: StreamCommand, query: &Query) -> Result<HttpResponse, Problem> {
