@@ -2,25 +2,14 @@
 
 use serde_json::{Value, json};
 
-use super::harness::{Cable, House, stream};
-
-async fn extended(house: &House) -> Cable {
-    let mut cable = house.connect("/cable", &[("sec-websocket-protocol", "actioncable-v1-ext-json")]).await.0;
-    let welcome = cable.hear().await;
-    assert!(welcome["sid"].as_str().is_some_and(|sid| sid.len() >= 32), "{welcome}");
-    cable
-}
+use super::harness::{House, after, stream};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn tells_what_was_missed_once_and_in_order_while_more_is_being_said() {
     let house = House::open().await;
     let chat = stream("chat");
-    let mut first = extended(&house).await;
-    first.subscribe(&chat).await;
-    house.say("chat", json!(0)).await;
-    let seen = first.hear().await;
+    let seen = house.seen(json!(0)).await;
     assert_eq!((&seen["stream_id"], &seen["message"]), (&json!("chat"), &json!(0)));
-    drop(first);
     let hub = house.hub.clone();
     let talking = tokio::spawn(async move {
         for number in 1..300 {
@@ -29,9 +18,8 @@ async fn tells_what_was_missed_once_and_in_order_while_more_is_being_said() {
         }
     });
     for _ in 0..10 {
-        let mut again = extended(&house).await;
-        let at = json!({"streams":{"chat":{"epoch":seen["epoch"],"offset":seen["offset"]}}});
-        again.send(json!({"command":"subscribe","identifier":chat,"history":at}).to_string()).await;
+        let mut again = house.extended("/cable").await.0;
+        again.send(json!({"command":"subscribe","identifier":chat,"history":after(&seen)}).to_string()).await;
         assert_eq!(again.hear().await["type"], "confirm_subscription");
         let (mut next, mut last, mut confirmed) = (1, seen["offset"].as_u64(), false);
         while next < 300 {
@@ -58,7 +46,7 @@ async fn tells_what_was_missed_once_and_in_order_while_more_is_being_said() {
 async fn rejects_a_history_that_it_cannot_tell_and_ignores_one_of_nobody() {
     let house = House::open().await;
     let chat = stream("chat");
-    let mut client = extended(&house).await;
+    let mut client = house.extended("/cable").await.0;
     client.subscribe(&chat).await;
     house.say("chat", json!(1)).await;
     let seen = client.hear().await;
@@ -83,7 +71,7 @@ async fn rejects_a_history_that_it_cannot_tell_and_ignores_one_of_nobody() {
 async fn tells_nothing_of_ten_thousand_topics_that_are_none_of_the_subscriptions_own() {
     let house = House::open().await;
     let chat = stream("chat");
-    let mut client = extended(&house).await;
+    let mut client = house.extended("/cable").await.0;
     client.subscribe(&chat).await;
     for number in 0..2 {
         house.say("chat", json!(number)).await;

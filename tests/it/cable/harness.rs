@@ -90,6 +90,13 @@ impl House {
         assert_eq!(welcome["type"], "welcome", "{welcome}");
         (cable, welcome)
     }
+    /// The first message on the stream `chat`, as an extended client heard it that is lost since.
+    pub async fn seen(&self, first: Value) -> Value {
+        let mut client = self.extended("/cable").await.0;
+        client.subscribe(&stream("chat")).await;
+        self.say("chat", first).await;
+        client.hear().await
+    }
     pub async fn connect(&self, path: &str, headers: &[(&'static str, &str)]) -> (Cable, Response) {
         self.try_connect(path, headers).await.expect("a cable")
     }
@@ -123,6 +130,10 @@ pub struct Cable {
     pub socket: WebSocketStream<TcpStream>,
 }
 
+/// A question for what came on the stream `chat` after this frame.
+pub fn after(seen: &Value) -> Value {
+    json!({"streams": {"chat": {"epoch": seen["epoch"], "offset": seen["offset"]}}})
+}
 pub fn id(params: &Value) -> String {
     params.to_string()
 }

@@ -15,7 +15,7 @@ use trunkline::{
     protocol::{Refusal, Topic},
 };
 
-use super::harness::{Cable, House, stream};
+use super::harness::{Cable, House, after, stream};
 
 fn sid(welcome: &Value) -> String {
     welcome["sid"].as_str().expect("a sid").to_owned()
@@ -26,8 +26,7 @@ async fn resumed(house: &House, sid: &str) -> (Cable, Value) {
 }
 
 fn since(chat: &str, seen: &Value) -> String {
-    let at = json!({"streams":{"chat":{"epoch":seen["epoch"],"offset":seen["offset"]}}});
-    json!({"command":"history","identifier":chat,"history":at}).to_string()
+    json!({"command":"history","identifier":chat,"history":after(seen)}).to_string()
 }
 
 #[tokio::test(flavor = "multi_thread")]

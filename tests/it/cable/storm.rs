@@ -6,19 +6,10 @@ use futures::future::join_all;
 use serde_json::{Value, json};
 use tokio::time::{sleep, timeout};
 
-use super::harness::{Cable, House, PATIENCE, frame, stream};
-
-const EXTENDED: [(&str, &str); 1] = [("sec-websocket-protocol", "actioncable-v1-ext-json")];
-
-async fn extended(house: &House) -> Cable {
-    let mut cable = house.connect("/cable", &EXTENDED).await.0;
-    assert_eq!(cable.hear().await["type"], "welcome");
-    cable
-}
+use super::harness::{Cable, House, PATIENCE, after, frame, stream};
 
 fn since(identifier: &str, seen: &Value) -> String {
-    let at = json!({"streams":{"chat":{"epoch":seen["epoch"],"offset":seen["offset"]}}});
-    json!({"command":"subscribe","identifier":identifier,"history":at}).to_string()
+    json!({"command":"subscribe","identifier":identifier,"history":after(seen)}).to_string()
 }
 
 /// Says so many numbered messages, a few at a time.
@@ -50,18 +41,14 @@ async fn tells_each_of_hundreds_who_return_at_once_everything_once_while_others_
     const RETURNING: u32 = 300;
     let house = House::open().await;
     let chat = stream("chat");
-    let (mut present, mut first) = (house.client().await, extended(&house).await);
-    for client in [&mut present, &mut first] {
-        client.subscribe(&chat).await;
-    }
-    house.say("chat", json!([0, ""])).await;
-    let seen = first.hear().await;
-    drop(first);
+    let mut present = house.client().await;
+    present.subscribe(&chat).await;
+    let seen = house.seen(json!([0, ""])).await;
     talk(&house, 1..201, "while they were away").await;
     let command = since(&chat, &seen);
     let talking = talk(&house, 201..400, "while they return");
     let returning = join_all((0..RETURNING).map(|_| async {
-        let mut client = extended(&house).await;
+        let mut client = house.extended("/cable").await.0;
         client.send(command.clone()).await;
         hears_all(client, 1, 400).await
     }));
@@ -82,14 +69,10 @@ async fn tells_each_of_hundreds_who_return_at_once_everything_once_while_others_
 async fn tells_a_history_that_is_larger_than_any_reader_may_leave_waiting() {
     let house = House::open().await;
     let chat = stream("chat");
-    let mut first = extended(&house).await;
-    first.subscribe(&chat).await;
-    house.say("chat", json!([0, ""])).await;
-    let seen = first.hear().await;
-    drop(first);
+    let seen = house.seen(json!([0, ""])).await;
     // Four megabytes, four times what may wait for a reader.
     talk(&house, 1..500, &"x".repeat(8_000)).await;
-    let mut client = extended(&house).await;
+    let mut client = house.extended("/cable").await.0;
     client.send(since(&chat, &seen)).await;
     sleep(Duration::from_millis(300)).await;
     house.say("chat", json!([500, "live"])).await;
@@ -101,16 +84,11 @@ async fn tells_a_history_that_is_larger_than_any_reader_may_leave_waiting() {
 async fn bounds_what_is_kept_for_one_who_asks_for_history_and_never_reads() {
     let house = House::open().await;
     let chat = stream("chat");
-    let mut first = extended(&house).await;
-    first.subscribe(&chat).await;
-    house.say("chat", json!([0, ""])).await;
-    let seen = first.hear().await;
-    drop(first);
+    let seen = house.seen(json!([0, ""])).await;
     talk(&house, 1..300, &"x".repeat(8_000)).await;
     let mut deaf = house.raw().await;
     deaf.send(super::harness::HANDSHAKE.replace("v1-json", "v1-ext-json")).await;
-    let again = json!({"command":"history","identifier":chat,
-        "history":{"streams":{"chat":{"epoch":seen["epoch"],"offset":seen["offset"]}}}});
+    let again = json!({"command":"history","identifier":chat,"history":after(&seen)});
     let asks = (0..50).map(|_| frame(0x81, again.to_string().as_bytes())).collect::<Vec<_>>().concat();
     deaf.send([frame(0x81, since(&chat, &seen).as_bytes()), asks].concat()).await;
     sleep(Duration::from_millis(500)).await;
@@ -135,7 +113,7 @@ async fn bounds_what_is_kept_for_one_who_asks_for_history_and_never_reads() {
 async fn answers_every_question_for_history_that_has_no_answer() {
     let house = House::open().await;
     let chat = stream("chat");
-    let mut client = extended(&house).await;
+    let mut client = house.extended("/cable").await.0;
     client.subscribe(&chat).await;
     house.say("chat", json!(1)).await;
     let seen = client.hear().await;
@@ -162,7 +140,7 @@ async fn answers_every_question_for_history_that_has_no_answer() {
 #[tokio::test(flavor = "multi_thread")]
 async fn answers_ten_thousand_subscriptions_and_questions_of_one_connection() {
     let house = House::open().await;
-    let (mut client, mut other) = (extended(&house).await, house.client().await);
+    let (mut client, mut other) = (house.extended("/cable").await.0, house.client().await);
     let numbered = |number: usize| format!(r#"{{"channel":"StreamChannel","stream":"t{number}"}}"#);
     for number in 0..10_000 {
         let ask = json!({"command":"subscribe","identifier":numbered(number),"history":{"since":1}});
