@@ -26,7 +26,7 @@ pub enum LogFormat {
 
 impl TelemetryConfig {
     /// What is logged by default: the server beneath the edge talks of its threads.
-    pub const LOG: &str = "info,actix_server=warn";
+    pub const LOG: &str = "info";
 
     /// Can the filter be read?
     ///

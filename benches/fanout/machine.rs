@@ -1,4 +1,14 @@
-//! What a process has used, and what many measurements come to.
+//! Where a process runs, what it has used, and what many measurements come to.
+
+use rustix::thread::{CpuSet, sched_setaffinity};
+
+/// Keeps this process, and those it starts, on one core: the server has one, and whoever loads it another, so that neither is measured by when
+/// the other is put aside. Where there is no such core, it goes where it is put.
+pub fn stay_on(core: usize) {
+    let mut cores = CpuSet::new();
+    cores.set(core);
+    let _ = sched_setaffinity(None, &cores);
+}
 
 /// Time on a processor, of all threads of this process, in nanoseconds.
 pub fn cpu_ns() -> u64 {

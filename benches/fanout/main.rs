@@ -1,24 +1,30 @@
 //! A broadcast to many, against a bare loop of send(2) over as many sockets; what an idle client, a stalled one and a storm of them cost.
 //!
 //! `cargo bench --bench fanout` runs all; `-- SCENARIO CLIENTS SESSIONS` one: `delivery`, `footprint`, `sealed` (TLS), `breathing`, `stalled`,
-//! `storm`, `deflate`. Servers and clients are processes of their own (this binary again), so each side's processor time, memory and
-//! file descriptors are its own. Figures are medians of interleaved sessions; what matters are the ratios.
+//! `storm`, `deflate`. Servers and clients are processes of their own (this binary again) on a core each, so each side's processor time,
+//! memory and file descriptors are its own. Figures are medians of interleaved sessions; what matters are the ratios.
 
 mod breathing;
 mod clients;
 mod deflate;
 mod delivery;
 mod footprint;
+mod handshaking;
 mod machine;
 mod process;
 mod server;
 mod stalled;
 mod storm;
 
+/// As in the program that is measured.
+#[global_allocator]
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
+
 fn main() {
     let arguments: Vec<String> = std::env::args().skip(1).filter(|argument| argument != "--bench").collect();
     let text = |at: usize| arguments.get(at).map_or("", String::as_str);
     let number = |at: usize, default: usize| text(at).parse().unwrap_or(default);
+    machine::stay_on(usize::from(text(0) != "server"));
     match text(0) {
         "server" => server::run(text(1), text(2)),
         "clients" => clients::run(text(1), text(2)),

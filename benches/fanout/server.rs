@@ -16,7 +16,10 @@ use trunkline::{
     protocol::{Principal, Topic},
 };
 
-use crate::machine::{cpu_ns, rss_bytes};
+use crate::{
+    handshaking,
+    machine::{cpu_ns, rss_bytes},
+};
 
 /// As it stands within a frame.
 pub const IDENTIFIER: &str = r#"{\"channel\":\"Bench\"}"#;
@@ -38,6 +41,7 @@ impl Channel for Bench {
 pub fn run(kind: &str, more: &str) {
     match kind {
         "floor" => floor(),
+        "handshaking" => handshaking::run(),
         _ => hub(kind, more),
     }
 }

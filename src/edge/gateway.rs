@@ -21,7 +21,7 @@ use std::{
 };
 
 use actix::{Actor, ActorFutureExt as _, Addr, AsyncContext as _, Context, Handler, Message, StreamHandler, WrapFuture as _};
-use futures::Stream;
+use futures::{FutureExt as _, Stream};
 use tokio::{sync::Notify, task::yield_now};
 use tracing::debug;
 use trunkline_actors::Hub;
@@ -136,10 +136,7 @@ impl Core {
     /// Work that outlives its connection; the edge does not stop before it is done.
     pub(crate) fn outlive(&self, work: impl Future<Output = ()> + 'static) {
         let at_work = self.shared.at_work();
-        actix_rt::spawn(async move {
-            work.await;
-            drop(at_work);
-        });
+        actix_rt::spawn(work.map(move |()| drop(at_work)));
     }
 
     /// The one identifier of this text on this core.

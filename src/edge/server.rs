@@ -1,46 +1,43 @@
-//! Starts and stops the edge: one listener, one actix worker per core, REST through the App and cables through the upgrade service.
+//! Starts and stops the edge: one address, one thread per core, REST through the App and cables through the upgrade service.
 //!
-//! Two runtimes: the hub's actors live on the house's; everything here lives on actix's own threads and reaches the hub only through
+//! Two runtimes: the hub's actors live on the house's; everything here lives on the edge's own threads and reaches the hub only through
 //! its handle. The house survives the edge's restart.
+
+mod shared;
+mod workers;
 
 use std::{
     io,
     net::{SocketAddr, TcpListener},
     rc::Rc,
-    sync::{
-        Arc, Weak,
-        atomic::{AtomicBool, AtomicUsize, Ordering},
-    },
-    thread::JoinHandle,
+    sync::Arc,
     time::{Duration, Instant},
 };
 
-use actix::Addr;
 use actix_codec::Framed;
-use actix_http::{HttpMessage as _, HttpService, Request, body::MessageBody, h1};
-use actix_server::{Server, ServerHandle};
+use actix_http::{HttpMessage as _, HttpService, Protocol, Request, body::MessageBody, h1};
 use actix_service::{
     IntoServiceFactory, Service as _, ServiceFactory, ServiceFactoryExt as _, apply_fn_factory, fn_factory_with_config, fn_service,
     map_config,
 };
 use actix_web::{Error, dev::AppConfig};
-use parking_lot::Mutex;
-use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
-use tokio::{net::TcpStream, sync::oneshot};
+use rustix::net::sockopt;
+use tokio::net::TcpStream;
 use tracing::{error, info};
-use trunkline_actors::{Hub, Outlet};
+use trunkline_actors::Hub;
 use trunkline_protocol::{Principal, cable::DisconnectReason, limits};
 
 use super::{
     census::{self, Census},
     connection::Farewell,
     finishing::attend,
-    gateway::{Core, Dismiss, Drain, Gateway, Whom, outlet},
+    gateway::{Core, Dismiss, Whom},
     origin::Origins,
     stats::EdgeStats,
-    tickets::Tickets,
-    upgrade::{self, Identify, IntoWire, Sealed},
+    upgrade::{self, Identify, IntoWire, Sealed, UNHEARD_MS},
 };
+pub(crate) use shared::{AtWork, Shared};
+use workers::{Serving, Workers, listeners};
 
 /// How long a lost connection may be taken up again, unless the deployment says otherwise.
 pub const SESSION_TTL: Duration = Duration::from_secs(300);
@@ -102,90 +99,6 @@ impl Default for ServeConfig {
     }
 }
 
-/// What every core shares.
-pub(crate) struct Shared {
-    pub hub: Hub,
-    pub config: ServeConfig,
-    pub identify: Arc<dyn Identify>,
-    pub stats: Arc<EdgeStats>,
-    /// What lost connections had.
-    pub tickets: Tickets,
-    open: AtomicUsize,
-    /// Of those, readers of events: their sockets stay among those of requests, and must leave some room there.
-    reading: AtomicUsize,
-    reading_max: usize,
-    working: AtomicUsize,
-    stopping: AtomicBool,
-    open_max: usize,
-    gateways: Mutex<Vec<Addr<Gateway>>>,
-    /// Who is being sent away: each until every core has seen to it, and dropped the word.
-    dismissing: Mutex<Vec<Weak<Whom>>>,
-    outlets: Mutex<Vec<Arc<dyn Outlet>>>,
-}
-
-impl Shared {
-    /// Takes room for one more cable, if there is any.
-    pub(crate) fn reserve(&self) -> bool {
-        let room = |open| (open < self.open_max).then_some(open + 1);
-        self.open.fetch_update(Ordering::Relaxed, Ordering::Relaxed, room).is_ok()
-    }
-    /// Gives it back.
-    pub(crate) fn release(&self) {
-        self.open.fetch_sub(1, Ordering::Relaxed);
-    }
-    /// Takes room for one more reader of events, if there is any.
-    pub(crate) fn reserve_reading(&self) -> bool {
-        let room = |reading| (reading < self.reading_max).then_some(reading + 1);
-        if self.reading.fetch_update(Ordering::Relaxed, Ordering::Relaxed, room).is_err() {
-            return false;
-        }
-        let reserved = self.reserve();
-        if !reserved {
-            self.reading.fetch_sub(1, Ordering::Relaxed);
-        }
-        reserved
-    }
-    /// Gives it back.
-    pub(crate) fn release_reading(&self) {
-        self.reading.fetch_sub(1, Ordering::Relaxed);
-        self.release();
-    }
-    /// Something is being finished, until the guard is dropped.
-    pub(crate) fn at_work(self: &Arc<Self>) -> AtWork {
-        self.working.fetch_add(1, Ordering::Relaxed);
-        AtWork(self.clone())
-    }
-    /// Every answer from now on is the last of its connection.
-    pub(crate) fn is_stopping(&self) -> bool {
-        self.stopping.load(Ordering::Relaxed)
-    }
-    /// Somebody is sent away, though not every core knows it yet: nobody hands out what one that does not know has lost meanwhile.
-    pub(crate) fn is_dismissed(&self, who: &Principal) -> bool {
-        self.dismissing.lock().iter().filter_map(Weak::upgrade).any(|whom| whom(who))
-    }
-    fn begin_dismissing(&self, whom: &Arc<Whom>) {
-        let mut dismissing = self.dismissing.lock();
-        dismissing.retain(|whom| whom.strong_count() > 0);
-        dismissing.push(Arc::downgrade(whom));
-    }
-    /// Every core's actor.
-    pub(crate) fn gateways(&self) -> Vec<Addr<Gateway>> {
-        self.gateways.lock().clone()
-    }
-    fn is_idle(&self) -> bool {
-        self.open.load(Ordering::Relaxed) == 0 && self.working.load(Ordering::Relaxed) == 0
-    }
-}
-
-/// Held by whatever must be finished before the edge stops.
-pub(crate) struct AtWork(Arc<Shared>);
-
-impl Drop for AtWork {
-    fn drop(&mut self) {
-        self.0.working.fetch_sub(1, Ordering::Relaxed);
-    }
-}
-
 /// An answer has left its service a moment before it has left the process.
 const FLUSH: Duration = Duration::from_millis(50);
 
@@ -194,8 +107,7 @@ pub struct Running {
     /// Where it listens.
     pub addr: SocketAddr,
     shared: Arc<Shared>,
-    server: ServerHandle,
-    thread: JoinHandle<io::Result<()>>,
+    workers: Workers,
 }
 
 impl Running {
@@ -215,27 +127,19 @@ impl Running {
         Gate { shared: self.shared.clone() }
     }
     /// Lets nobody in any more, tells everybody `server_restart`, waits until the last has been told and every request and command in hand
-    /// is answered, then stops the listener and the workers. Connections on which nothing is asked are not waited for.
+    /// is answered, then stops the threads. Connections on which nothing is asked are not waited for.
     pub async fn stop(self) {
-        let Self { shared, server, thread, .. } = self;
-        shared.stopping.store(true, Ordering::Relaxed);
-        server.pause().await;
-        for gateway in &*shared.gateways.lock() {
-            gateway.do_send(Drain);
-        }
+        let Self { shared, workers, .. } = self;
+        workers.rest();
+        shared.begin_stopping();
         let deadline = Instant::now() + shared.config.drain_timeout;
         while !shared.is_idle() && Instant::now() < deadline {
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
-        for outlet in shared.outlets.lock().drain(..) {
-            shared.hub.detach(&outlet);
-        }
-        // Not gracefully: that would wait for idle connections, too, until the deadline.
+        shared.detach();
         tokio::time::sleep(FLUSH).await;
-        server.stop(false).await;
-        let ended = tokio::task::spawn_blocking(move || thread.join()).await;
-        if !matches!(ended, Ok(Ok(Ok(())))) {
-            error!("the edge's thread did not end well");
+        if !workers.end().await {
+            error!("a thread of the edge did not end well");
         }
     }
 }
@@ -273,7 +177,7 @@ impl Gate {
         let whom: Arc<Whom> = Arc::new(whom);
         self.shared.begin_dismissing(&whom);
         let dismiss = Dismiss { whom, farewell };
-        for gateway in &*self.shared.gateways.lock() {
+        for gateway in self.shared.gateways() {
             gateway.do_send(dismiss.clone());
         }
     }
@@ -302,59 +206,17 @@ where
     B: MessageBody + 'static,
 {
     let addr = listener.local_addr()?;
-    // Inherited by every connection: a reader of events who reads nothing any more is given up, too.
-    let _ = rustix::net::sockopt::set_tcp_user_timeout(&listener, upgrade::UNHEARD_MS);
-    let room = Room::measure(config.cores.max(1));
-    let cores = config.cores.max(1);
-    let shared = Arc::new(Shared {
-        open_max: config.connections_max.min(room.cables),
-        stats: Arc::new(EdgeStats::new(cores)),
-        tickets: Tickets::new(config.session_ttl),
-        hub,
-        config,
-        identify,
-        open: AtomicUsize::new(0),
-        reading: AtomicUsize::new(0),
-        reading_max: (room.requests * cores / 2).max(1),
-        working: AtomicUsize::new(0),
-        stopping: AtomicBool::new(false),
-        gateways: Mutex::default(),
-        dismissing: Mutex::default(),
-        outlets: Mutex::default(),
-    });
-    let (started, starting) = oneshot::channel();
-    let thread = {
-        let shared = shared.clone();
-        std::thread::Builder::new().name("edge".to_owned()).spawn(move || {
-            // A plain tokio runtime, so that actix-server gives each worker a runtime of its own, too, not an arbiter.
-            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-            runtime.block_on(async move {
-                match build(&shared, listener, room.requests, app) {
-                    Ok(server) => {
-                        let _ = started.send(Ok(server.handle()));
-                        server.await
-                    }
-                    Err(error) => {
-                        let _ = started.send(Err(error));
-                        Ok(())
-                    }
-                }
-            })
-        })?
-    };
-    let server = starting.await.map_err(|_| io::Error::other("the edge's thread ended while it started"))??;
-    let deadline = Instant::now() + Duration::from_secs(10);
-    while shared.gateways.lock().len() < cores {
-        if Instant::now() > deadline || thread.is_finished() {
-            return Err(io::Error::other("the edge's workers did not start"));
-        }
-        tokio::time::sleep(Duration::from_millis(1)).await;
-    }
-    info!(%addr, cores, cables = shared.open_max, "the edge listens");
-    Ok(Running { addr, shared, server, thread })
+    let config = ServeConfig { cores: config.cores.max(1), ..config };
+    // Inherited by every connection.
+    sockopt::set_tcp_nodelay(&listener, true)?;
+    sockopt::set_tcp_user_timeout(&listener, UNHEARD_MS)?;
+    let shared = Shared::new(config, hub, identify);
+    let workers = open(&shared, listeners(listener, shared.config.cores)?, app).await?;
+    info!(%addr, cores = shared.config.cores, cables = shared.open_max, "the edge listens");
+    Ok(Running { addr, shared, workers })
 }
 
-fn build<F, A, S, B>(shared: &Arc<Shared>, listener: TcpListener, requests: usize, app: F) -> io::Result<Server>
+async fn open<F, A, S, B>(shared: &Arc<Shared>, listeners: Vec<TcpListener>, app: F) -> io::Result<Workers>
 where
     F: Fn() -> A + Send + Clone + 'static,
     A: IntoServiceFactory<S, Request>,
@@ -366,14 +228,7 @@ where
     S::Service: 'static,
     B: MessageBody + 'static,
 {
-    let config = shared.config.clone();
-    let builder = Server::build()
-        .workers(config.cores.max(1))
-        .backlog(4096)
-        .max_concurrent_connections(requests)
-        .shutdown_timeout(config.drain_timeout.as_secs().max(1))
-        .disable_signals();
-    let shared = shared.clone();
+    let (shared, room) = (shared.clone(), shared.requests_max);
     // Types that no function can name.
     macro_rules! attended {
         ($core:expr) => {{
@@ -389,21 +244,26 @@ where
     // The two differ in the type of their streams only.
     macro_rules! http {
         ($wire:expr) => {{
-            let core = enter(&shared);
+            let core = shared.enter();
             HttpService::build()
-                .tcp_nodelay(true)
-                .client_request_timeout(config.head_timeout)
+                .client_request_timeout(shared.config.head_timeout)
                 .client_disconnect_timeout(Duration::from_secs(5))
-                .keep_alive(config.keep_alive)
+                .keep_alive(shared.config.keep_alive)
                 .upgrade(upgrades(core.clone(), $wire))
                 .finish(map_config(attended!(core), |()| AppConfig::default()))
         }};
     }
-    let server = match config.tls.clone() {
-        None => builder.listen("edge", listener, move || http!(|stream: TcpStream| stream).tcp()),
-        Some(tls) => builder.listen("edge", listener, move || http!(Sealed).rustls_0_23((*tls).clone())),
-    }?;
-    Ok(server.run())
+    match shared.config.tls.clone() {
+        None => {
+            let service = move || http!(|stream: TcpStream| stream);
+            let arrive = |stream, peer| (stream, Protocol::Http1, Some(peer));
+            Workers::start(listeners, Serving { service, arrive, room }).await
+        }
+        Some(tls) => {
+            let service = move || http!(Sealed).rustls_0_23((*tls).clone());
+            Workers::start(listeners, Serving { service, arrive: |stream, _| stream, room }).await
+        }
+    }
 }
 
 /// What takes over every WebSocket upgrade of one worker.
@@ -434,40 +294,4 @@ fn upgrades<T: 'static, W: IntoWire + 'static>(
             }))
         }
     })
-}
-
-/// Starts this thread's gateway and tells the hub of it.
-fn enter(shared: &Arc<Shared>) -> Rc<Core> {
-    let mut gateways = shared.gateways.lock();
-    let core = Core::new(gateways.len(), shared.clone());
-    let (outlet, batches) = outlet();
-    let gateway = Gateway::open(core.clone(), batches);
-    let outlet: Arc<dyn Outlet> = Arc::new(outlet);
-    shared.hub.attach(outlet.clone());
-    shared.outlets.lock().push(outlet);
-    gateways.push(gateway);
-    core
-}
-
-/// How many sockets this process may hold.
-struct Room {
-    cables: usize,
-    /// Per core: sockets that are not cables (yet); above it the listener waits.
-    requests: usize,
-}
-
-impl Room {
-    /// Raises the soft limit of open files to the hard one and divides it: files and journal, requests, cables. Whoever asks for more than that
-    /// is refused with a 503 while there still is a descriptor to say so with.
-    fn measure(cores: usize) -> Self {
-        let limit = getrlimit(Resource::Nofile);
-        let raised = Rlimit { current: limit.maximum, maximum: limit.maximum };
-        if setrlimit(Resource::Nofile, raised).is_err() {
-            info!("the limit of open files stays as it is");
-        }
-        let files = getrlimit(Resource::Nofile).current.unwrap_or(1 << 20).min(1 << 24) as usize;
-        let reserve = (files / 8).min(256);
-        let requests = (files / 8).clamp(16, 16_384);
-        Self { cables: files.saturating_sub(reserve + requests).max(1), requests: (requests / cores).max(8) }
-    }
 }

@@ -142,7 +142,6 @@ impl IntoWire for TcpStream {
     const SECURE: bool = false;
     fn into_wire(self) -> Wire {
         let _ = rustix::net::sockopt::set_socket_send_buffer_size(self.as_fd(), SEND_BUFFER_BYTES);
-        let _ = rustix::net::sockopt::set_tcp_user_timeout(self.as_fd(), UNHEARD_MS);
         Wire::Plain(self)
     }
 }
@@ -158,7 +157,7 @@ impl<T: Duplex + 'static> IntoWire for Sealed<T> {
 pub(crate) struct Sealed<T>(pub T);
 
 /// Takes an upgrade over. Returns at once.
-pub(crate) fn take<T, W: IntoWire>(core: &Rc<Core>, request: Request, framed: Framed<T, h1::Codec>, wire: fn(T) -> W) {
+pub(crate) fn take<T, W: IntoWire>(core: &Rc<Core>, mut request: Request, framed: Framed<T, h1::Codec>, wire: fn(T) -> W) {
     let parts = framed.into_parts();
     let link = Link::new(wire(parts.io).into_wire(), core.config().outbox_bytes_max);
     // Answers to requests pipelined before this one, still unsent, go first.
@@ -171,7 +170,7 @@ pub(crate) fn take<T, W: IntoWire>(core: &Rc<Core>, request: Request, framed: Fr
             out.extend_from_slice(&switching(&request, speaks, extension));
             let handshake = Handshake {
                 uri: request.uri().clone(),
-                headers: request.headers().clone(),
+                headers: std::mem::take(request.headers_mut()),
                 peer: request.peer_addr(),
                 secure: W::SECURE,
             };
@@ -249,7 +248,8 @@ struct Said {
 }
 
 /// Names the client when it is its turn, or takes up the connection that it lost, then makes it an entry of this core. Commands that came
-/// earlier wait, unread; our own answer waits for the first frame, so that both go out at once.
+/// earlier wait, unread; our own answer waits for the first frame, so that both go out at once. What few clients need is boxed: every byte of this
+/// future is copied for each of them.
 async fn welcome(core: Rc<Core>, link: Link, handshake: Handshake, dialect: Dialect, said: Said) {
     let handshake = Arc::new(handshake);
     let arriving = core.turnstiles.arrive(identify(&core, &handshake, dialect.speaks));
@@ -264,7 +264,7 @@ async fn welcome(core: Rc<Core>, link: Link, handshake: Handshake, dialect: Dial
             match kept {
                 Some(kept) => {
                     client.link.send(out.into());
-                    resume(&core, &client, kept).await;
+                    Box::pin(resume(&core, &client, kept)).await;
                 }
                 None => greet(&core, &client, out, None),
             }
@@ -286,7 +286,7 @@ async fn welcome(core: Rc<Core>, link: Link, handshake: Handshake, dialect: Dial
     debug!(?farewell, "client not let in");
     out.extend_from_slice(&farewell.frames());
     link.send_last(out.into());
-    refuse(link).await;
+    Box::pin(refuse(link)).await;
     core.gone();
 }
 
@@ -297,7 +297,7 @@ async fn identify(
     speaks: Subprotocol,
 ) -> (Result<Principal, Unidentified>, Option<Vec<Kept>>) {
     let ticket = match speaks {
-        Subprotocol::Extended => connection::find(core, handshake).await,
+        Subprotocol::Extended => Box::pin(connection::find(core, handshake)).await,
         Subprotocol::Base | Subprotocol::Unsupported | Subprotocol::Events(_) => None,
     };
     match ticket {

@@ -152,11 +152,12 @@ async fn admit(core: Rc<Core>, client: Rc<Client>, identifier: Rc<Identifier>, w
         core.hold(&client, &identifier, |topic| request.since > 0 || request.streams.contains_key(topic.name()));
     }
     client.send(&ServerFrame::Confirm(identifier.json()));
+    // Boxed, as most ask for neither, and each pays for the size of this future.
     if let Some(request) = &wanted.history {
-        core.recover(&client, &identifier, request).await;
+        Box::pin(core.recover(&client, &identifier, request)).await;
     }
     if let Some(presence) = wanted.presence {
-        attending::join(&core, &client, &identifier, &presence).await;
+        Box::pin(attending::join(&core, &client, &identifier, &presence)).await;
     }
     joined(&core, &client, &identifier).await;
 }

@@ -19,8 +19,8 @@ use crate::edge::{
     socket::{FrameRun, LatestKey, Pushed, append_compressed, append_frame, send_hot},
 };
 
-/// Sockets written to before others on this core get their turn: about 1.5 ms.
-const SLICE: usize = 512;
+/// Sockets written to before others on this core get their turn: about a millisecond.
+const SLICE: usize = 128;
 /// However long the others take, they wait for no more than this.
 const OWED_MAX: Duration = Duration::from_millis(50);
 /// Bytes coalesced into one write; more would only sit in the kernel.
