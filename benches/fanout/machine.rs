@@ -3,8 +3,11 @@
 use rustix::thread::{CpuSet, sched_setaffinity};
 
 /// Keeps this process, and those it starts, on one core: the server has one, and whoever loads it another, so that neither is measured by when
-/// the other is put aside. Where there is no such core, it goes where it is put.
+/// the other is put aside. Where there is no such core, or `FANOUT_WANDERS` is set, it goes where it is put.
 pub fn stay_on(core: usize) {
+    if std::env::var_os("FANOUT_WANDERS").is_some() {
+        return;
+    }
     let mut cores = CpuSet::new();
     cores.set(core);
     let _ = sched_setaffinity(None, &cores);

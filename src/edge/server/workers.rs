@@ -91,8 +91,9 @@ impl Workers {
     pub(super) async fn end(self) -> bool {
         let Self { order, threads } = self;
         order.send_replace(Order::End);
-        let join = || threads.into_iter().map(JoinHandle::join).fold(true, |well, ended| well && ended.is_ok());
-        tokio::task::spawn_blocking(join).await.unwrap_or(false)
+        let join = || threads.into_iter().map(JoinHandle::join).collect::<Vec<_>>();
+        let ended = tokio::task::spawn_blocking(join).await;
+        ended.is_ok_and(|ended| ended.iter().all(Result::is_ok))
     }
 }
 
