@@ -181,16 +181,16 @@ impl Hub {
     /// # Errors
     /// Those of [`Hub::ask`]; [`AskError::Overloaded`] where the relay is far behind.
     pub async fn publish(&self, broadcast: Broadcast, keep: bool) -> Result<(), AskError> {
-        if keep { self.publish_all(vec![broadcast], true).await } else { published::say(&self.inner.house, broadcast).await }
+        if keep { self.publish_all(vec![(broadcast, true)]).await } else { published::say(&self.inner.house, broadcast).await }
     }
-    /// Tells topics something directly, in this order. Where `keep`, each is kept as its topic's [`Retention`](crate::Retention) says.
-    /// Resolves when every core of the edge has been handed it, and what the journal keeps is durable. Where it fails, those before
-    /// the failure may have been told.
+    /// Tells topics something directly, in this order; each, where it is to be kept (`true`), kept as its topic's
+    /// [`Retention`](crate::Retention) says. Resolves when every core of the edge has been handed it, and what the journal keeps is durable.
+    /// A refusal tells nothing; where the world fails, those before the failure may have been told.
     ///
     /// # Errors
     /// Those of [`Hub::ask`]; [`AskError::Overloaded`] where the relay is far behind.
-    pub async fn publish_all(&self, broadcasts: Vec<Broadcast>, keep: bool) -> Result<(), AskError> {
-        published::publish(self, broadcasts, keep).await
+    pub async fn publish_all(&self, broadcasts: Vec<(Broadcast, bool)>) -> Result<(), AskError> {
+        published::publish(self, broadcasts).await
     }
     /// The history of a topic since a place, as far as memory reaches; see [`History`] for how to go on with what is live.
     #[must_use]

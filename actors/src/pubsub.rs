@@ -80,12 +80,7 @@ impl Pubsub {
     /// # Errors
     /// Those of [`Hub::publish_all`].
     pub async fn publish(&self, hub: &Hub, messages: Vec<Message>) -> Result<(), AskError> {
-        // What is kept and what is not go apart, in their order.
-        for same in messages.chunk_by(|one, other| one.transient == other.transient) {
-            let broadcasts = same.iter().map(|message| self.broadcast(message)).collect();
-            hub.publish_all(broadcasts, !same[0].transient).await?;
-        }
-        Ok(())
+        hub.publish_all(messages.iter().map(|message| (self.broadcast(message), !message.transient)).collect()).await
     }
     fn broadcast(&self, message: &Message) -> Broadcast {
         let rule = self.rules.iter().find(|rule| rule.pattern.matches(&message.stream));

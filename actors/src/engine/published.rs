@@ -7,7 +7,7 @@ use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use tokio::{sync::oneshot, time::timeout};
 use trunkline_protocol::{
-    CodecError, Commit, ConnectionId, Principal, Record, Refusal, RefusalKind, Topic, codec,
+    CodecError, Commit, ConnectionId, Position, Principal, Record, Refusal, RefusalKind, Topic, codec,
     limits::{ASK_DEADLINE, RECORD_BYTES_MAX},
 };
 
@@ -89,53 +89,71 @@ pub(crate) async fn say(house: &House, broadcast: Broadcast) -> Result<(), AskEr
     queue(house, Tell::Say { broadcasts: vec![broadcast], keep: false, told: None }).await
 }
 
-/// Says everything in its order, kept as the retention of each topic says. Resolves when it has been told, and what the journal keeps is
-/// durable. Where it fails, what stands before the failure may have been told.
-pub(crate) async fn publish(hub: &Hub, broadcasts: Vec<Broadcast>, keep: bool) -> Result<(), AskError> {
+/// Says everything in its order, where that is wanted kept as the retention of each topic says. Resolves when it has been told, and what the
+/// journal keeps is durable. A refusal tells nothing; where the world fails, what stands before the failure may have been told.
+pub(crate) async fn publish(hub: &Hub, broadcasts: Vec<(Broadcast, bool)>) -> Result<(), AskError> {
     let retentions = &hub.inner.relay.retentions;
-    let journaled = |broadcast: &Broadcast| keep && retentions.of(&broadcast.topic).kept == Kept::Journal;
-    let mut rest = broadcasts.into_iter().peekable();
+    let journaled = |(broadcast, keep): &(Broadcast, bool)| *keep && retentions.of(&broadcast.topic).kept == Kept::Journal;
+    if broadcasts.iter().any(|one| journaled(one) && weight(&one.0) > FACTS_BYTES_MAX) {
+        let sentence = format!("A message that is kept in the journal holds at most {} bytes", FACTS_BYTES_MAX - 2 * 1024);
+        return Err(Refusal::new(RefusalKind::Invalid, "MESSAGE_TOO_LARGE", sentence).into());
+    }
+    let (mut rest, mut written) = (broadcasts.into_iter().peekable(), 0);
     while let Some(first) = rest.next() {
-        if journaled(&first) {
-            let (topic, mut bytes) = (first.topic.clone(), weight(&first));
-            let mut together = vec![first];
+        let is_journaled = journaled(&first);
+        let (first, keep) = first;
+        let (topic, mut bytes) = (first.topic.clone(), weight(&first));
+        let mut together = vec![first];
+        if is_journaled {
             while together.len() < FACTS_MAX
-                && let Some(next) = rest.next_if(|next| next.topic == topic && bytes + weight(next) <= FACTS_BYTES_MAX)
+                && let Some((next, _)) =
+                    rest.next_if(|next| journaled(next) && next.0.topic == topic && bytes + weight(&next.0) <= FACTS_BYTES_MAX)
             {
                 bytes += weight(&next);
                 together.push(next);
             }
-            write(hub, &topic, together).await?;
+            written = write(hub, &topic, together).await?;
         } else {
-            let mut broadcasts = vec![first];
-            while let Some(next) = rest.next_if(|next| !journaled(next)) {
-                broadcasts.push(next);
+            while let Some((next, _)) = rest.next_if(|next| next.1 == keep && !journaled(next)) {
+                together.push(next);
             }
-            let (told, telling) = oneshot::channel();
-            queue(&hub.inner.house, Tell::Say { broadcasts, keep, told: Some(told) }).await?;
-            match timeout(ASK_DEADLINE, telling).await {
-                Ok(Ok(())) => {}
-                Ok(Err(_)) => return Err(AskError::Unavailable("the relay stopped before it was told".into())),
-                Err(_) => return Err(AskError::Deadline),
-            }
+            // What is written is told by whoever follows the journal: nothing overtakes it.
+            told(hub, written).await;
+            tell(hub, together, keep).await?;
         }
     }
+    told(hub, written).await;
     Ok(())
+}
+
+/// Writes what was said on one topic; it is told like any commit.
+async fn write(hub: &Hub, topic: &Topic, broadcasts: Vec<Broadcast>) -> Result<Position, AskError> {
+    let published = broadcasts.into_iter().map(Published::from).collect();
+    let asking = hub.asking(&Principal::house());
+    hub.ask::<PublishedTopic>(topic.as_str(), published, asking).await.map(|outcome| outcome.position)
+}
+
+/// Waits until what was written has been told. Where that takes too long it is told later all the same: it is durable.
+async fn told(hub: &Hub, position: Position) {
+    if let Err(error) = hub.seen(position).await {
+        tracing::warn!(position, %error, "what was published is durable, but not told yet");
+    }
+}
+
+/// Waits until it has been told.
+async fn tell(hub: &Hub, broadcasts: Vec<Broadcast>, keep: bool) -> Result<(), AskError> {
+    let (told, telling) = oneshot::channel();
+    queue(&hub.inner.house, Tell::Say { broadcasts, keep, told: Some(told) }).await?;
+    match timeout(ASK_DEADLINE, telling).await {
+        Ok(Ok(())) => Ok(()),
+        Ok(Err(_)) => Err(AskError::Unavailable("the relay stopped before it was told".into())),
+        Err(_) => Err(AskError::Deadline),
+    }
 }
 
 fn weight(broadcast: &Broadcast) -> usize {
     // Its topic is also the name of the entity.
     broadcast.message.len() + 2 * broadcast.topic.as_str().len() + OVERHEAD
-}
-
-async fn write(hub: &Hub, topic: &Topic, broadcasts: Vec<Broadcast>) -> Result<(), AskError> {
-    if broadcasts.iter().any(|broadcast| weight(broadcast) > FACTS_BYTES_MAX) {
-        let sentence = format!("A message that is kept in the journal holds at most {} bytes", FACTS_BYTES_MAX - 2 * 1024);
-        return Err(Refusal::new(RefusalKind::Invalid, "MESSAGE_TOO_LARGE", sentence).into());
-    }
-    let published = broadcasts.into_iter().map(Published::from).collect();
-    let asking = hub.asking(&Principal::house());
-    hub.ask::<PublishedTopic>(topic.as_str(), published, asking).await.map(|_| ())
 }
 
 async fn queue(house: &House, tell: Tell) -> Result<(), AskError> {

@@ -71,6 +71,20 @@ async fn respects_what_stands_beside_a_message() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn tells_everything_in_its_order_also_where_only_some_of_it_is_kept() {
+    let street = Street::with(|config| config.pubsub.wing.rules = vec![rule("kept", Kept::Journal, 100)]).await;
+    let mut ana = street.hearing("kept").await;
+    for _ in 0..20 {
+        let message = |number| json!({"stream": "kept", "data": format!("{number}"), "meta": {"transient": number % 3 == 1}});
+        street.publish(&(0..20).map(message).collect()).await;
+        for number in 0..20 {
+            assert_eq!(ana.message().await, number);
+        }
+    }
+    street.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn refuses_with_a_reason_and_tells_nothing_of_it() {
     let street = Street::with(|config| config.pubsub.wing.rules = vec![rule("kept", Kept::Journal, 10)]).await;
     let mut cable = street.hearing("chat").await;
@@ -87,6 +101,7 @@ async fn refuses_with_a_reason_and_tells_nothing_of_it() {
             (r#"{"command":"disconnect"}"#.to_owned(), 422),
             (message("chat", 300 * 1024), 413),
             (message("kept", 100 * 1024), 413),
+            (format!("[{good},{}]", message("kept", 100 * 1024)), 413),
             (message("chat", 2 << 20), 413),
         ] {
             let answer = street.post(path, key, body.clone()).await;
