@@ -116,7 +116,7 @@ pub struct StreamsConfig {
     pub bulk_import: Feature,
     /// `GET /streams/export`.
     pub export: Feature,
-    /// `tags` on a stream.
+    /// `tags` on a stream: taken, and nothing comes of it yet, for streams carry none.
     pub tags: Feature,
 }
 

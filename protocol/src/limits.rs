@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 /// The most bytes a sealed record may decode to. Also what a value of the journal may hold: sled moves values above ~128 KiB
-/// into files that it never fsyncs, so everything larger is cut into pieces (`persistence/src/snapshots.rs`).
+/// into files that it never fsyncs, so everything larger is cut into pieces (`actors/src/engine/pieces.rs`).
 pub const RECORD_BYTES_MAX: usize = 64 * 1024;
 /// The most bytes that the snapshot of one entity may decode to; it is stored in pieces.
 pub const SNAPSHOT_BYTES_MAX: usize = 256 * 1024 * 1024;
@@ -17,9 +17,9 @@ pub const JOURNAL_QUEUE_MAX: usize = 4096;
 pub const JOURNAL_BATCH_MAX: usize = 1024;
 /// Commits a follower reads at once.
 pub const FOLLOW_PAGE_MAX: usize = 256;
-/// How many times an entity re-reads and decides again when another node wrote first, before it answers `Busy`.
+/// How many times an entity re-reads and decides again when another node wrote first, before it answers `Overloaded`.
 pub const CONFLICT_RETRIES_MAX: usize = 5;
-/// How long an ask of an entity may take, queueing and fsync included, before the asker is answered `Unavailable`.
+/// How long an ask of an entity may take, queueing and fsync included, before the asker is answered `Deadline`.
 pub const ASK_DEADLINE: Duration = Duration::from_secs(5);
 /// How long a request waits until its own write is in the projections (read your writes).
 pub const READ_YOUR_WRITES_DEADLINE: Duration = Duration::from_secs(2);
@@ -33,7 +33,7 @@ pub const ANSWERS_REMEMBERED_MAX: usize = 1024;
 pub const QUARANTINE_CRASHES: usize = 3;
 /// The window of [`QUARANTINE_CRASHES`], and how long a quarantine lasts.
 pub const QUARANTINE_WINDOW: Duration = Duration::from_secs(60);
-/// A broadcast batch that may wait for one core of the edge; the relay waits, it never drops what was written.
+/// Batches of broadcasts that may wait for one core of the edge; at one more the relay waits, it never drops what was written.
 pub const OUTLET_BATCHES_MAX: usize = 1024;
 /// The grid's editors expect thirty seconds; shorter unlocks slow typists (`streams.md` 8.5).
 pub const LEASE: Duration = Duration::from_secs(30);

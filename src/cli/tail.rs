@@ -27,28 +27,40 @@ pub struct TailArguments {
     count: Option<u64>,
 }
 
+/// How long to wait for a hub that went away: at first, and at most.
+const PAUSE: Duration = Duration::from_millis(500);
+const PAUSE_MAX: Duration = Duration::from_secs(10);
+
 pub async fn run(arguments: TailArguments) -> Result<ExitCode, Failure> {
     let identifier = identifier(&arguments)?;
     let connected = arguments.connect.open().await?;
     let mut left = arguments.count.unwrap_or(u64::MAX);
-    let mut pause = Duration::from_millis(500);
+    let mut pause = PAUSE;
     while left > 0 {
-        match follow(&connected.url, connected.token.as_deref(), &identifier, arguments.json, &mut left).await {
+        match follow(&connected.url, connected.token.as_deref(), &identifier, arguments.json, &mut left, &mut pause).await {
             Ok(()) => break,
             Err(error @ (CableError::Rejected(_) | CableError::Disconnected { reconnect: false, .. })) => return Err(error.into()),
             Err(error) => {
                 eprintln!("{error}; trying again in {:.1} s", pause.as_secs_f32());
                 tokio::time::sleep(pause).await;
-                pause = (pause * 2).min(Duration::from_secs(10));
+                pause = (pause * 2).min(PAUSE_MAX);
             }
         }
     }
     Ok(ExitCode::SUCCESS)
 }
 
-async fn follow(url: &str, token: Option<&str>, identifier: &str, as_json: bool, left: &mut u64) -> Result<(), CableError> {
+async fn follow(
+    url: &str,
+    token: Option<&str>,
+    identifier: &str,
+    as_json: bool,
+    left: &mut u64,
+    pause: &mut Duration,
+) -> Result<(), CableError> {
     let mut cable = CableClient::connect(url, token).await?;
     cable.subscribe(identifier).await?;
+    *pause = PAUSE;
     eprintln!("following {identifier}");
     while *left > 0 {
         let message = cable.next().await?.message;

@@ -64,9 +64,16 @@ pub async fn run(arguments: UserArguments) -> Result<ExitCode, Failure> {
     let connected = arguments.connect.open().await?;
     match arguments.command {
         UserCommand::List => {
-            let answer = answered(connected.request(Method::GET, "users?limit=100").send().await?).await?;
-            let users = answer["users"].as_array().or_else(|| answer["data"].as_array()).cloned().unwrap_or_default();
-            users.iter().for_each(print);
+            let mut cursor = "0".to_owned();
+            loop {
+                let page = connected.request(Method::GET, &format!("users?limit=100&cursor={cursor}"));
+                let answer = answered(page.send().await?).await?;
+                answer["data"].as_array().into_iter().flatten().for_each(print);
+                match answer["next_cursor"].as_str() {
+                    Some(next) => next.clone_into(&mut cursor),
+                    None => break,
+                }
+            }
         }
         UserCommand::Add { address, with_password, role, service } => {
             let made_up = with_password.is_none();
@@ -93,7 +100,7 @@ pub async fn run(arguments: UserArguments) -> Result<ExitCode, Failure> {
 }
 
 fn print(user: &Value) {
-    let service = if user["service"] == true || user["service_account"] == true { " (service)" } else { "" };
+    let service = if user["service"] == true { " (service)" } else { "" };
     let disabled = if user["disabled"] == true { " (disabled)" } else { "" };
     println!(
         "{:>5}  {:<12} {}{service}{disabled}",

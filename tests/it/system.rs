@@ -246,3 +246,22 @@ async fn ends_its_process_when_it_failed_for_good_and_remembers_its_crashes_in_t
     assert_eq!(tree["history"].as_array().map(Vec::len), Some(1), "{tree}");
     drop(process);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn lists_every_account_to_its_administrator_however_many_there_are() {
+    let (house, caller) = open(|config| {
+        let account = |number| format!("u{number}@example.org");
+        *config = (0..205).fold(config.clone(), |config, number| config.with_account(&account(number), "viewer", false));
+    })
+    .await;
+    let mut list = Command::new(env!("CARGO_BIN_EXE_trunkline"));
+    list.args(["user", "--url", &caller.url, "--api-key", ADMIN, "list"]);
+    let listed = tokio::task::block_in_place(|| list.output()).expect("the binary runs");
+    assert!(listed.status.success());
+    let listed = String::from_utf8(listed.stdout).expect("text");
+    for number in 0..205 {
+        let address = format!(" u{number}@example.org");
+        assert_eq!(listed.lines().filter(|line| line.ends_with(&address)).count(), 1, "{listed}");
+    }
+    house.close().await;
+}

@@ -169,6 +169,10 @@ impl Entry {
 }
 
 impl Act {
+    /// `action` was done; by whom and to whom is told by what tells of it.
+    pub(super) fn called(action: &str) -> Self {
+        Self { action: action.to_owned(), ..Self::default() }
+    }
     /// `who` did `action`.
     #[must_use]
     pub fn of(who: &Principal, action: &str, subject: impl ToString) -> Self {

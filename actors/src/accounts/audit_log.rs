@@ -147,37 +147,36 @@ impl AuditLog {
 
 /// What a fact of an account is called in the log.
 fn of_user(fact: UserFact, email: &str) -> Option<Act> {
-    let act = |action: &str| Act { action: action.to_owned(), ..Act::default() };
     Some(match fact {
-        UserFact::SignedUp(new) => act("user.created").detail(format_args!("{} {}", new.id, new.role)),
-        UserFact::SignedIn { address, .. } => act("login.succeeded").from(address),
-        UserFact::SignInFailed { address } => Act { actor_name: email.to_owned(), ..act("login.failed") }.from(address),
+        UserFact::SignedUp(new) => Act::called("user.created").detail(format_args!("{} {}", new.id, new.role)),
+        UserFact::SignedIn { address, .. } => Act::called("login.succeeded").from(address),
+        UserFact::SignInFailed { address } => Act { actor_name: email.to_owned(), ..Act::called("login.failed") }.from(address),
         UserFact::PasswordLocked { until } => {
-            Act { actor_name: email.to_owned(), ..act("login.locked") }.detail(format_args!("until {until}"))
+            Act { actor_name: email.to_owned(), ..Act::called("login.locked") }.detail(format_args!("until {until}"))
         }
-        UserFact::SignedOut { jti, .. } => act("logout").detail(jti),
+        UserFact::SignedOut { jti, .. } => Act::called("logout").detail(jti),
         UserFact::RoleChanged { from, to, service } => {
-            act("role.changed").detail(format_args!("{from} to {to}{}", if service { ", service" } else { "" }))
+            Act::called("role.changed").detail(format_args!("{from} to {to}{}", if service { ", service" } else { "" }))
         }
-        UserFact::PasswordChanged { .. } => act("password.changed"),
-        UserFact::Disabled => act("user.disabled"),
-        UserFact::Enabled => act("user.enabled"),
+        UserFact::PasswordChanged { .. } => Act::called("password.changed"),
+        UserFact::Disabled => Act::called("user.disabled"),
+        UserFact::Enabled => Act::called("user.enabled"),
     })
 }
 fn of_key(fact: ApiKeyFact) -> Option<Act> {
-    let act = |action: &str| Act { action: action.to_owned(), ..Act::default() };
     Some(match fact {
-        ApiKeyFact::Created(new) => act("api_key.created").detail(format_args!("{} {}", new.name, new.role)),
-        ApiKeyFact::Rotated { old_until, .. } => act("api_key.rotated").detail(format_args!("old secret until {old_until}")),
-        ApiKeyFact::Deleted => act("api_key.deleted"),
+        ApiKeyFact::Created(new) => Act::called("api_key.created").detail(format_args!("{} {}", new.name, new.role)),
+        ApiKeyFact::Rotated { old_until, .. } => {
+            Act::called("api_key.rotated").detail(format_args!("old secret until {old_until}"))
+        }
+        ApiKeyFact::Deleted => Act::called("api_key.deleted"),
     })
 }
 fn of_refresh(fact: RefreshFact) -> Option<Act> {
-    let act = |action: &str| Act { action: action.to_owned(), ..Act::default() };
     match fact {
         RefreshFact::Issued { .. } | RefreshFact::Ended => None,
-        RefreshFact::Rotated { .. } => Some(act("token.refreshed")),
-        RefreshFact::ReuseDetected { user, .. } => Some(act("token.reuse_detected").detail(format_args!("user {user}"))),
+        RefreshFact::Rotated { .. } => Some(Act::called("token.refreshed")),
+        RefreshFact::ReuseDetected { user, .. } => Some(Act::called("token.reuse_detected").detail(format_args!("user {user}"))),
     }
 }
 
@@ -252,8 +251,9 @@ impl Inner {
                 self.entries.get(at).cloned().map(Kept::Entry)
             }
             (b'u', _) => {
-                let of = |acts: &&Uncarried| uncarried_piece(acts.mark) == key;
-                self.uncarried.iter().find(of).cloned().map(Kept::Uncarried)
+                // In the order of their marks, and so of their keys.
+                let at = self.uncarried.binary_search_by(|acts| uncarried_piece(acts.mark).as_slice().cmp(key)).ok()?;
+                self.uncarried.get(at).cloned().map(Kept::Uncarried)
             }
             _ => Some(Kept::Head(self.head.clone())),
         }

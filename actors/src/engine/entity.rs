@@ -1,6 +1,6 @@
 //! The rules of one kind of thing: decide, apply. Pure: no clock, no await, no logging.
 //!
-//! The actor that runs them (`entity/actor.rs`) decides every command that waits, appends one commit, and answers only when it is durable.
+//! The actor that runs them (`actor.rs`) decides every command that waits, appends one commit, and answers only when it is durable.
 
 pub(crate) mod actor;
 mod append;

@@ -222,7 +222,7 @@ pub(crate) async fn close(hub: &Hub) {
     while !house.history.is_written() && Instant::now() < patience {
         tokio::time::sleep(Duration::from_millis(2)).await;
     }
-    // Workers first: they ask.
+    // From here on every ask is refused, the workers' too.
     house.open.store(false, Ordering::Release);
     let deadline = Instant::now() + LEAVING_DEADLINE;
     for resident in house.directory.residents() {

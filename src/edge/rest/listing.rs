@@ -4,7 +4,8 @@ use actix_web::{
     HttpRequest, HttpResponse,
     http::{StatusCode, header},
 };
-use serde_json::{Map, Value, json};
+use serde::Serialize;
+use serde_json::{Map, Value};
 use sha2::{Digest as _, Sha256};
 
 use crate::edge::{Query, etag};
@@ -12,8 +13,21 @@ use crate::edge::{Query, etag};
 /// A page of a list, as asked for: hostile numbers become sensible ones.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Paging {
-    page: usize,
+    /// Counts from 1.
+    pub page: usize,
+    /// Rows of it.
+    pub per_page: usize,
+}
+
+/// Where a page stands in its list (`streams.md` 4.2).
+#[derive(Debug, Serialize)]
+pub struct Meta {
+    current_page: usize,
+    total_pages: usize,
+    total_count: usize,
     per_page: usize,
+    next_page: Option<usize>,
+    prev_page: Option<usize>,
 }
 
 impl Paging {
@@ -28,14 +42,17 @@ impl Paging {
         let start = (self.page - 1).saturating_mul(self.per_page).min(rows.len());
         &rows[start..(start + self.per_page).min(rows.len())]
     }
-    /// The meta of `streams.md` 4.2.
-    pub fn meta(&self, total: usize) -> Value {
+    /// This page of a list of so many rows.
+    pub fn meta(&self, total: usize) -> Meta {
         let pages = total.div_ceil(self.per_page);
-        json!({
-            "current_page": self.page, "total_pages": pages, "total_count": total, "per_page": self.per_page,
-            "next_page": (self.page < pages).then_some(self.page + 1),
-            "prev_page": (self.page > 1).then_some(self.page - 1),
-        })
+        Meta {
+            current_page: self.page,
+            total_pages: pages,
+            total_count: total,
+            per_page: self.per_page,
+            next_page: (self.page < pages).then_some(self.page + 1),
+            prev_page: (self.page > 1).then_some(self.page - 1),
+        }
     }
 }
 
@@ -75,8 +92,8 @@ mod tests {
         assert_eq!(page("page=4").cut(&rows), [] as [u32; 0]);
         assert_eq!(page("page=99999999999999999999999&per_page=0").cut(&rows), [] as [u32; 0]);
         assert_eq!(page("page=-1&per_page=200"), page("page=1&per_page=100"));
-        assert_eq!(page("page=2").meta(60)["next_page"], 3);
-        assert_eq!(page("page=3").meta(60)["next_page"], Value::Null);
-        assert_eq!(page("").meta(0)["total_pages"], 0);
+        assert_eq!(page("page=2").meta(60).next_page, Some(3));
+        assert_eq!(page("page=3").meta(60).next_page, None);
+        assert_eq!(page("").meta(0).total_pages, 0);
     }
 }

@@ -12,7 +12,7 @@ use trunkline_actors::{
 use trunkline_protocol::Principal;
 
 use super::{answer, list};
-use crate::edge::{Api, Problem, Query};
+use crate::edge::{Api, Problem, Query, rest::listing::Paging};
 
 /// Tiles of one answer where no page is asked for: a bound against accidents, far above any wall.
 const TILES_MAX: usize = 100_000;
@@ -24,8 +24,7 @@ pub(super) async fn feed(api: web::Data<Api>, request: HttpRequest, query: Query
         return response;
     }
     let paged = query.get("page").is_some() || query.get("per_page").is_some();
-    let (page, per_page) =
-        if paged { (list::number(&query, "page", 1, u64::MAX), list::number(&query, "per_page", 25, 100)) } else { (1, TILES_MAX) };
+    let Paging { page, per_page } = if paged { Paging::of(&query) } else { Paging { page: 1, per_page: TILES_MAX } };
     let found = api.hub.projection::<Board>().page(&list::filter(&query), list::sort(&query), page, per_page);
     let tiles: Vec<WallRow<'_>> = found.rows.iter().map(|row: &StreamRow| WallRow(row)).collect();
     answer::json(StatusCode::OK, &tiles)
