@@ -25,7 +25,7 @@ pub enum LogFormat {
 }
 
 impl TelemetryConfig {
-    /// What is logged by default: the server beneath the edge talks of its threads.
+    /// What is logged unless the deployment says otherwise.
     pub const LOG: &str = "info";
 
     /// Can the filter be read?

@@ -9,6 +9,9 @@ use prometheus::{
     Encoder as _, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, Opts, Registry, TextEncoder, core::Collector,
 };
 
+/// The methods that have a name; a client may send any word.
+const METHODS: [&str; 9] = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT"];
+
 /// Every number of one running hub. Each has its own registry, so that two hubs in one process do not add up.
 pub struct Metrics {
     registry: Registry,
@@ -64,8 +67,10 @@ impl Metrics {
             registry,
         }
     }
-    /// Counts a request. `endpoint` is the route's template, never the path: the number of series must not follow the visitors.
+    /// Counts a request. `endpoint` is the route's template, never the path, and a method that nobody knows is `other`: the number of series
+    /// must not follow the visitors.
     pub fn request(&self, method: &str, endpoint: &str, status: u16, took: Duration) {
+        let method = if METHODS.contains(&method) { method } else { "other" };
         let mut digits = [0_u8; 3];
         let status = three_digits(status, &mut digits);
         self.requests.with_label_values(&[method, endpoint, status]).inc();
@@ -129,6 +134,11 @@ mod tests {
         let text = metrics.text(&[Sample::gauge("active_connections", "Open sockets on /cable.", 7)]);
         assert!(text.contains(r#"trunkline_requests_total{endpoint="/streams",method="POST",status="200"} 2"#), "{text}");
         assert!(text.contains("trunkline_request_duration_seconds_bucket"));
+        let series = |metrics: &Metrics| metrics.text(&[]).lines().count();
+        metrics.request("A0", "/streams", 405, Duration::ZERO);
+        let before = series(&metrics);
+        (1..100).for_each(|number| metrics.request(&format!("A{number}"), "/streams", 405, Duration::ZERO));
+        assert_eq!(series(&metrics), before, "a visitor may invent methods");
         assert!(text.ends_with("# TYPE trunkline_active_connections gauge\ntrunkline_active_connections 7\n"), "{text}");
     }
 }
