@@ -19,6 +19,9 @@ pub const JOURNAL_BATCH_MAX: usize = 1024;
 pub const FOLLOW_PAGE_MAX: usize = 256;
 /// How many times an entity re-reads and decides again when another node wrote first, before it answers `Overloaded`.
 pub const CONFLICT_RETRIES_MAX: usize = 5;
+/// Threads on which the house waits for the disk or hashes a password. A burst of waking entities fills them all, each costs some hundred
+/// kilobytes for as long as it is there, and the disk has answered before so many are of use.
+pub const BLOCKING_THREADS_MAX: usize = 64;
 /// How long an ask of an entity may take, queueing and fsync included, before the asker is answered `Deadline`.
 pub const ASK_DEADLINE: Duration = Duration::from_secs(5);
 /// How long a request waits until its own write is in the projections (read your writes).

@@ -10,7 +10,7 @@ use tokio::{
     signal::unix::{SignalKind, signal},
 };
 use trunkline_actors::accounts::BootstrapUser;
-use trunkline_protocol::Role;
+use trunkline_protocol::{Role, limits::BLOCKING_THREADS_MAX};
 
 use super::{
     DemoArguments, Failure, ServeArguments,
@@ -88,7 +88,7 @@ pub fn demo(arguments: &DemoArguments) -> Result<ExitCode, Failure> {
 fn house_runtime() -> Result<Runtime, Failure> {
     let number = std::sync::atomic::AtomicUsize::new(0);
     let name = move || format!("house-{}", number.fetch_add(1, std::sync::atomic::Ordering::Relaxed));
-    Ok(Builder::new_multi_thread().enable_all().thread_name_fn(name).build()?)
+    Ok(Builder::new_multi_thread().enable_all().max_blocking_threads(BLOCKING_THREADS_MAX).thread_name_fn(name).build()?)
 }
 
 fn greet(house: &House) {

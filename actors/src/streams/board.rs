@@ -228,7 +228,11 @@ impl Projection for Board {
     fn restore(&self, pieces: Vec<(Vec<u8>, Bytes)>) -> Result<(), CodecError> {
         let mut shelves = Shelves::default();
         for (_, value) in pieces {
-            shelves.put(codec::open::<Kept>(&value)?);
+            let mut kept = codec::open::<Kept>(&value)?;
+            if kept.home == kept.canonical {
+                kept.home = Arc::clone(&kept.canonical);
+            }
+            shelves.put(kept);
         }
         *self.shelves.write() = shelves;
         self.dirty.lock().clear();

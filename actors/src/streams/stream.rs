@@ -40,7 +40,8 @@ use crate::{
 pub struct Stream {
     /// The canonical link; empty until the first stream is added.
     key: Box<str>,
-    sessions: BTreeMap<u64, StreamState>,
+    /// Boxed: nearly every link has one, and a node of the map has room for eleven.
+    sessions: BTreeMap<u64, Box<StreamState>>,
     /// Streams added here whose link was edited into another one.
     moved: BTreeSet<u64>,
     /// The stream of another link whose link was edited into this one. Whoever finds it in the way asks the board whether it still is.
@@ -55,12 +56,12 @@ impl Stream {
     /// The stream of this id, archived or not.
     #[must_use]
     pub fn session(&self, id: u64) -> Option<&StreamState> {
-        self.sessions.get(&id)
+        self.sessions.get(&id).map(Box::as_ref)
     }
     /// The one stream that has this link and is not archived.
     #[must_use]
     pub fn active(&self) -> Option<&StreamState> {
-        self.sessions.values().rev().find(|stream| !stream.is_archived && !self.moved.contains(&stream.id))
+        self.sessions.values().rev().map(Box::as_ref).find(|stream| !stream.is_archived && !self.moved.contains(&stream.id))
     }
     /// Who holds a cell, and until when.
     #[must_use]
@@ -68,7 +69,7 @@ impl Stream {
         self.leases.get(&(id, field)).map(|lease| (lease.holder, lease.until))
     }
     fn known(&self, id: u64) -> Result<&StreamState, Refusal> {
-        self.sessions.get(&id).ok_or_else(Refusal::not_found)
+        self.session(id).ok_or_else(Refusal::not_found)
     }
 }
 
@@ -109,7 +110,7 @@ impl Entity for Stream {
             StreamFact::StreamAdded { id, user, key, fields } => {
                 self.key = key.clone();
                 self.lent = None;
-                self.sessions.insert(*id, StreamState::added(*id, *user, fields, written.at));
+                self.sessions.insert(*id, Box::new(StreamState::added(*id, *user, fields, written.at)));
             }
             StreamFact::BlanksFilled { id, changes }
             | StreamFact::FieldsChanged { id, changes }
