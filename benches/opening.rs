@@ -8,23 +8,29 @@
 #[allow(dead_code, reason = "what one bench does not need, another does")]
 mod hub_process;
 
-use std::{path::Path, process::Command, sync::Arc, time::Instant};
+use std::{
+    path::Path,
+    process::Command,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use futures::{StreamExt as _, stream};
 use hub_process::{resident_of, scratch};
 use serde_json::json;
 use trunkline_actors::{
-    Hub, HubConfig,
+    Entity as _, Hub, HubConfig,
     accounts::{PasswordConfig, Passwords},
     streams::{
         StreamsConfig,
-        board::{Board, filter::Filter, sort::Sort},
-        stream::{Changes, Draft, StreamCommand},
+        board::{Board, Kept, filter::Filter, sort::Sort},
+        stream::{Changes, Draft, Stream, StreamCommand},
         writing,
     },
     wings::{self, WingsConfig},
 };
-use trunkline_protocol::Principal;
+use trunkline_persistence::Journal;
+use trunkline_protocol::{EntityId, Principal, limits::BLOCKING_THREADS_MAX};
 
 /// As in the program itself.
 #[global_allocator]
@@ -35,7 +41,11 @@ const AT_ONCE: usize = 512;
 fn main() {
     let words: Vec<String> = std::env::args().skip(1).filter(|word| word != "--bench").collect();
     if let [phase, folder, streams, commits] = &words[..] {
-        let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().expect("a runtime");
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .enable_all()
+            .max_blocking_threads(BLOCKING_THREADS_MAX)
+            .build()
+            .expect("a runtime");
         let (streams, commits) = (streams.parse().expect("a number"), commits.parse().expect("a number"));
         runtime.block_on(run(phase, Path::new(folder), streams, commits));
         return;
@@ -57,7 +67,8 @@ async fn run(phase: &str, folder: &Path, streams: u64, commits: u64) {
     let start = Instant::now();
     let config = WingsConfig {
         passwords: Arc::new(Passwords::new(&PasswordConfig::default()).expect("sound costs")),
-        streams: StreamsConfig::default(),
+        // A phase on a journal that was filled a while ago would begin by archiving what nobody looked after since.
+        streams: StreamsConfig { auto_archive: None, ..StreamsConfig::default() },
         pubsub: Default::default(),
     };
     let hub = Hub::open(wings::plan(&config), journal.clone(), HubConfig::default()).await.expect("the hub opens");
@@ -73,7 +84,7 @@ async fn run(phase: &str, folder: &Path, streams: u64, commits: u64) {
                 mib()
             );
         }
-        _ => awaken(&hub).await,
+        _ => awaken(&hub, &*journal).await,
     }
     hub.close().await;
 }
@@ -108,21 +119,42 @@ async fn edit(hub: &Hub, id: u64, status: &str) {
     }
 }
 
-async fn awaken(hub: &Hub) {
-    let asleep = resident_of(std::process::id());
-    let ids: Vec<u64> =
-        hub.projection::<Board>().all(&Filter::default(), Sort::DEFAULT).iter().take(11_000).map(|kept| kept.stream.id).collect();
-    stream::iter(&ids[..1000]).for_each_concurrent(AT_ONCE, |id| wake(hub, *id)).await;
-    println!("1,000 awake: {} MiB resident in all", mib());
-    let before = resident_of(std::process::id());
-    stream::iter(&ids[1000..]).for_each_concurrent(AT_ONCE, |id| wake(hub, *id)).await;
-    let each = (resident_of(std::process::id()).saturating_sub(before)) / (ids.len() as u64 - 1000);
-    println!("an awake stream: {each} bytes, by slope over {} (asleep: {} MiB in all)", ids.len() - 1000, asleep >> 20);
+async fn awaken(hub: &Hub, journal: &dyn Journal) {
+    let known: Vec<_> = hub.projection::<Board>().all(&Filter::default(), Sort::DEFAULT).into_iter().take(11_000).collect();
+    let (few, many) = known.split_at(1000);
+    settle().await;
+    println!("nobody awake: {} MiB resident once settled", mib());
+    wake(hub, few).await;
+    print!("1,000 awake: {} MiB resident in all, ", mib());
+    settle().await;
+    println!("{} MiB once settled", mib());
+    // The store's cache takes in the histories of the others beforehand: it is not what an awake stream costs.
+    stream::iter(many).for_each_concurrent(AT_ONCE, |kept| read(journal, kept)).await;
+    settle().await;
+    wake(hub, few).await;
+    let (before, awake) = (resident_of(std::process::id()), hub.health().awake);
+    wake(hub, many).await;
+    settle().await;
+    let (after, woken) = (resident_of(std::process::id()), (hub.health().awake - awake) as u64);
+    println!("an awake stream: {} bytes, by slope over {woken}", after.saturating_sub(before) / woken);
 }
 
-/// A command that changes nothing: the entity wakes, reads its history, and answers.
-async fn wake(hub: &Hub, id: u64) {
-    let _ = writing::ask(hub, id, StreamCommand::Unpin { id }, hub.asking(&Principal::house())).await;
+/// Until the allocator has given back what was freed (10 s), and the threads that read have left (10 s).
+async fn settle() {
+    tokio::time::sleep(Duration::from_secs(15)).await;
+}
+
+async fn read(journal: &dyn Journal, kept: &Kept) {
+    let history = journal.read(&EntityId::new(Stream::KIND, &kept.home), 0).await.expect("a history");
+    assert!(!history.is_empty(), "every stream was added");
+}
+
+/// Commands that change nothing: each entity wakes, reads its history, and answers.
+async fn wake(hub: &Hub, streams: &[Arc<Kept>]) {
+    let wake = |id| async move {
+        let _ = writing::ask(hub, id, StreamCommand::Unpin { id }, hub.asking(&Principal::house())).await;
+    };
+    stream::iter(streams).for_each_concurrent(AT_ONCE, |kept| wake(kept.stream.id)).await;
 }
 
 fn mib() -> u64 {
