@@ -23,7 +23,7 @@ use super::{
     folder::Folder,
     heads::{Head, Heads},
     keys,
-    saving::{STEP_BYTES, Saving, Step},
+    saving::{LEAP_BYTES, STEP_BYTES, Saving, Step},
     stored,
 };
 use crate::{AppendError, Appended, JournalError, Snapshot};
@@ -258,7 +258,7 @@ impl Committer {
 
     /// The next steps of the saves that are under way, as far as they fit into this batch; the answers of those that are decided by it.
     fn save_on(&mut self, batch: &mut Batch, answers: &mut Vec<Answer>) {
-        let mut room = STEP_BYTES;
+        let mut room = if batch.written.is_empty() { LEAP_BYTES } else { STEP_BYTES };
         while room > 0
             && let Some(place) = self.next_save()
         {

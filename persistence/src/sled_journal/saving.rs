@@ -17,8 +17,9 @@ use super::{
 };
 use crate::{JournalError, Piece, Snapshot};
 
-/// Bytes that saves may add to one batch: little beside what the barrier behind it costs.
-pub(super) const STEP_BYTES: usize = 64 * 1024;
+/// Bytes that saves may add to a batch of appends, which wait for them, and to one of nothing else.
+pub(super) const STEP_BYTES: usize = 16 * 1024;
+pub(super) const LEAP_BYTES: usize = 64 * 1024;
 /// What any step is taken for at least.
 const STEP_BYTES_MIN: usize = 1024;
 /// Keys that one step removes.
@@ -83,7 +84,7 @@ impl Saving {
             Phase::Write(pieces, packing) => self.write(db, pieces, packing, writes, room),
             Phase::Look => self.look(db),
             Phase::Merge(place, merged, packing) => self.merge(place, merged, packing, writes, room),
-            Phase::Clear => self.clear(db, writes),
+            Phase::Clear => self.clear(db, writes, room),
             Phase::Over => Ok(Step::Over),
         }
     }
@@ -170,7 +171,7 @@ impl Saving {
         writes.insert(keys::snapshot_head(&self.name), self.head.bytes());
     }
 
-    fn clear(&mut self, db: &sled::Db, writes: &mut sled::Batch) -> Result<Step, JournalError> {
+    fn clear(&mut self, db: &sled::Db, writes: &mut sled::Batch, room: &mut usize) -> Result<Step, JournalError> {
         let mut live = self.head.layers.clone();
         live.sort_by_key(|layer| layer.number);
         let chunk = |number, chunk| keys::chunk(&self.name, number, chunk);
@@ -187,6 +188,8 @@ impl Saving {
         if removed < STEP_KEYS {
             return Ok(Step::Over);
         }
+        // Until this batch is written the same ones would be found again.
+        *room = 0;
         self.phase = Phase::Clear;
         Ok(Step::Going)
     }
@@ -194,4 +197,33 @@ impl Saving {
 
 fn take_off(room: &mut usize, piece: &Piece) {
     *room = room.saturating_sub(piece.key.len() + piece.value.as_ref().map_or(0, Bytes::len));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn clears_what_nothing_lists_a_few_keys_with_each_batch() {
+        let db = sled::Config::new().temporary(true).open().expect("a store");
+        let left_behind = 5 * STEP_KEYS;
+        for number in 0..left_behind {
+            db.insert(keys::chunk("relay", 7, number as u32), "of a save that was never decided").expect("stored");
+        }
+        let snapshot = Snapshot { name: "relay".into(), at: 1, replace: true, pieces: Vec::new() };
+        let mut saving = Saving::new(snapshot, oneshot::channel().0);
+        saving.phase = Phase::Look;
+        let (mut batches, mut steps) = (0, 0);
+        while !saving.is_over() {
+            let (mut writes, mut room) = (sled::Batch::default(), LEAP_BYTES);
+            while room > 0 && !saving.is_over() {
+                saving.step(&db, &mut writes, &mut room).expect("the store can be read");
+                steps += 1;
+            }
+            db.apply_batch(writes).expect("stored");
+            batches += 1;
+        }
+        assert!(db.is_empty(), "nothing is left");
+        assert_eq!((batches, steps), (left_behind / STEP_KEYS + 1, left_behind / STEP_KEYS + 2), "no key is looked at twice");
+    }
 }
