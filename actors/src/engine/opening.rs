@@ -23,6 +23,7 @@ use super::{
     fanout::Fanout,
     house::{House, closed},
     latency::Latency,
+    mailbox::Resident,
     published::PublishedTopic,
     recall::RECALLS_AT_ONCE,
     recent::Recent,
@@ -42,6 +43,12 @@ use crate::{Hub, HubConfig, OpenError, Plan, Projection, hub::Inner};
 const RUNG_AT_ONCE: usize = 256;
 /// How long the keeper sleeps at most: the machine's clock may be set while it does.
 const ALARMS_LOOKED_AT_EVERY: Duration = Duration::from_secs(10);
+/// How often the idle are looked for.
+const RETIREMENT_EVERY: Duration = Duration::from_secs(ENTITY_IDLE.as_secs() / 12);
+/// How many are told to leave at once, and the longest pause before the next ones are: those who came in a crowd would leave in a crowd,
+/// and keep everybody waiting who is asked meanwhile.
+const RETIRED_AT_ONCE: usize = 64;
+const RETIREMENT_PAUSE: Duration = Duration::from_millis(5);
 /// How long the awake may take to leave when the hub closes.
 const LEAVING_DEADLINE: Duration = Duration::from_secs(15);
 /// How long closing waits for the last crashes to be written down.
@@ -151,10 +158,10 @@ fn clockwork(hub: &Hub) -> Vec<supervisor::Child> {
     let (chronicler, doorkeeper) = (hub.clone(), hub.clone());
     vec![
         worker::lasting("alarms", Arc::new(move || keep_alarms(Arc::clone(&keeper)).boxed())),
-        worker::every("retirement", ENTITY_IDLE / 12, {
+        worker::every("retirement", RETIREMENT_EVERY, {
             Arc::new(move || {
                 let house = Arc::clone(&sweeper);
-                async move { retire_the_idle(&house) }.boxed()
+                async move { retire_the_idle(&house).await }.boxed()
             })
         }),
         worker::every("attendance", SWEEP_EVERY, {
@@ -197,14 +204,19 @@ async fn keep_alarms(house: Arc<House>) {
     }
 }
 
-fn retire_the_idle(house: &House) {
-    let now = house.elapsed_ms();
+async fn retire_the_idle(house: &House) {
     let residents = house.directory.residents();
-    let idle = u64::try_from(idle_among(residents.len()).as_millis()).unwrap_or(u64::MAX);
-    for resident in residents {
-        if now.saturating_sub(resident.asked_ms()) >= idle && resident.waiting() == 0 {
-            resident.leave(false);
-        }
+    let patience = u64::try_from(idle_among(residents.len()).as_millis()).unwrap_or(u64::MAX);
+    let is_idle = |resident: &Arc<dyn Resident>| {
+        house.elapsed_ms().saturating_sub(resident.asked_ms()) >= patience && resident.waiting() == 0
+    };
+    let idle: Vec<_> = residents.into_iter().filter(is_idle).collect();
+    let turns = u32::try_from(idle.len().div_ceil(RETIRED_AT_ONCE)).unwrap_or(u32::MAX);
+    let pause = RETIREMENT_PAUSE.min(RETIREMENT_EVERY / turns.max(1));
+    for leaving in idle.chunks(RETIRED_AT_ONCE) {
+        // Whoever was asked meanwhile stays.
+        leaving.iter().filter(|resident| is_idle(resident)).for_each(|resident| resident.leave(false));
+        tokio::time::sleep(pause).await;
     }
 }
 
