@@ -104,23 +104,6 @@ async fn reads_fragments_with_pings_between_them_and_one_byte_at_a_time() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn tells_everything_to_a_client_that_says_a_byte_now_and_then() {
-    let house = House::open().await;
-    let mut raw = house.raw().await;
-    raw.open().await;
-    let chat = stream("chat");
-    raw.send(frame(0x81, json!({"command":"subscribe","identifier":chat}).to_string().as_bytes())).await;
-    let heard = |text: String| serde_json::from_str::<serde_json::Value>(&text).expect("JSON");
-    assert_eq!(heard(raw.text().await)["type"], "confirm_subscription");
-    for (number, byte) in frame(0x81, br#"{"command":"ping"}"#).into_iter().enumerate() {
-        house.say("chat", json!(number)).await;
-        assert_eq!(heard(raw.text().await)["message"], number);
-        raw.send([byte]).await;
-    }
-    assert_eq!(heard(raw.text().await), json!({"type":"pong"}));
-}
-
-#[tokio::test(flavor = "multi_thread")]
 async fn survives_floods_while_others_are_served() {
     let house = House::open().await;
     let (flooding, mut other) = (house.client().await, house.client().await);
@@ -155,14 +138,12 @@ async fn bounds_what_one_connection_may_hold() {
     client.command("subscribe", &long).await;
     assert_eq!(client.hear().await, json!({"identifier":long,"type":"reject_subscription"}));
     let numbered = |number: usize| format!(r#"{{"channel":"EchoChannel","number":{number}}}"#);
-    for begin in (0..10_000).step_by(500) {
-        for number in begin..begin + 500 {
-            client.command("subscribe", &numbered(number)).await;
-        }
-        for number in begin..begin + 500 {
-            let answer = if number < 1_000 { "confirm_subscription" } else { "reject_subscription" };
-            assert_eq!(client.hear().await, json!({"identifier":numbered(number),"type":answer}));
-        }
+    for number in 0..1_100 {
+        client.command("subscribe", &numbered(number)).await;
+    }
+    for number in 0..1_100 {
+        let answer = if number < 1_000 { "confirm_subscription" } else { "reject_subscription" };
+        assert_eq!(client.hear().await, json!({"identifier":numbered(number),"type":answer}));
     }
     client.command("unsubscribe", &numbered(500)).await;
     client.is_alive().await;

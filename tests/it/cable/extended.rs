@@ -66,29 +66,3 @@ async fn rejects_a_history_that_it_cannot_tell_and_ignores_one_of_nobody() {
     client.send(json!({"command":"history","identifier":stream("x"),"history":{"since":1}}).to_string()).await;
     client.is_alive().await;
 }
-
-#[tokio::test(flavor = "multi_thread")]
-async fn tells_nothing_of_ten_thousand_topics_that_are_none_of_the_subscriptions_own() {
-    let house = House::open().await;
-    let chat = stream("chat");
-    let mut client = house.extended("/cable").await.0;
-    client.subscribe(&chat).await;
-    for number in 0..2 {
-        house.say("chat", json!(number)).await;
-    }
-    let seen = client.hear().await;
-    client.hear().await;
-    let place = json!({"epoch":seen["epoch"],"offset":seen["offset"]});
-    // As many as fit one message; the one that may be asked for is among them.
-    for begin in (0..10_000).step_by(1_000) {
-        let names = (begin..begin + 999).map(|number| format!("s{number}")).chain(["chat".to_owned()]);
-        let streams: serde_json::Map<String, Value> = names.map(|name| (name, place.clone())).collect();
-        client.send(json!({"command":"history","identifier":chat,"history":{"streams":streams}}).to_string()).await;
-        assert_eq!(client.hear().await, json!({"identifier":chat,"type":"reject_history"}));
-    }
-    house.say("chat", json!(2)).await;
-    assert_eq!(client.message().await, 2, "what is live goes on");
-    client.send(json!({"command":"history","identifier":chat,"history":{"streams":{"chat":place}}}).to_string()).await;
-    assert_eq!((client.message().await, client.message().await), (json!(1), json!(2)));
-    assert_eq!(client.hear().await["type"], "confirm_history");
-}
