@@ -5,7 +5,7 @@ use std::sync::{
     atomic::{AtomicUsize, Ordering},
 };
 
-use futures::future::{BoxFuture, join_all, ready};
+use futures::future::{BoxFuture, join_all, pending, ready};
 use trunkline_actors::{
     AskError, Asking, Hub, Plan,
     accounts::policy,
@@ -118,6 +118,7 @@ async fn lists_a_value_once_of_twenty_who_list_it_and_many_at_once() {
 #[derive(Clone, Copy)]
 enum Does {
     Panic,
+    Nothing,
     Say(fn() -> Opinion),
 }
 struct Double(&'static str, Does, Arc<AtomicUsize>);
@@ -129,6 +130,7 @@ impl Stage for Double {
         self.2.fetch_add(1, Ordering::SeqCst);
         match self.1 {
             Does::Panic => panic!("a stage's own mistake"),
+            Does::Nothing => Box::pin(pending()),
             Does::Say(opinion) => Box::pin(ready(opinion())),
         }
     }
@@ -161,6 +163,19 @@ async fn asks_a_stage_that_panics_once_more_and_then_holds() {
     let verdict = Pipeline::new().stage(broken).judge(&hub, &Submission::default(), &somebody(&hub, Role::Service)).await;
     let Verdict::Hold(reason) = verdict else { panic!("{verdict:?}") };
     assert_eq!((reason.code.as_ref(), asked.load(Ordering::SeqCst)), ("STAGE_FAILED", 2));
+    hub.close().await;
+}
+
+#[tokio::test]
+async fn holds_what_a_stage_does_not_judge_in_time() {
+    let hub = testing::hub(plan()).await;
+    let (silent, asked) = double("silent", Does::Nothing);
+    let pipeline = Pipeline::new().stage(silent);
+    tokio::time::pause();
+    let verdict = pipeline.judge(&hub, &Submission::default(), &somebody(&hub, Role::Service)).await;
+    tokio::time::resume();
+    let Verdict::Hold(reason) = verdict else { panic!("{verdict:?}") };
+    assert_eq!((reason.code.as_ref(), asked.load(Ordering::SeqCst)), ("STAGE_FAILED", 1));
     hub.close().await;
 }
 

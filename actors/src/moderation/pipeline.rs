@@ -3,7 +3,8 @@
 use std::{fmt, panic::AssertUnwindSafe, sync::Arc};
 
 use futures::{FutureExt as _, future::BoxFuture};
-use trunkline_protocol::{Call, Opinion, Reason, Verdict};
+use tokio::time::timeout;
+use trunkline_protocol::{Call, Opinion, Reason, Verdict, limits::ASK_DEADLINE};
 
 use super::{Stage, Submission};
 use crate::{AskError, Asking, Hub};
@@ -93,14 +94,19 @@ impl Pipeline {
     }
 }
 
-/// A stage that panics is asked once more, and then holds the submission: it is never let in by a mistake of ours.
+/// A stage that panics is asked once more, and then holds the submission, as does one that does not answer in time: nothing is let in by a
+/// mistake of ours.
 async fn ask(stage: &dyn Stage, hub: &Hub, submission: &Submission, asking: &Asking) -> Opinion {
     for attempt in 1..=ATTEMPTS {
         // The judging itself may panic before it is awaited, so it is called inside.
-        let judged = AssertUnwindSafe(async { stage.judge(submission, asking, hub).await }).catch_unwind().await;
-        match judged {
-            Ok(opinion) => return opinion,
-            Err(_) => tracing::error!(stage = stage.name(), attempt, "a moderation stage panicked"),
+        let judging = AssertUnwindSafe(async { stage.judge(submission, asking, hub).await }).catch_unwind();
+        match timeout(ASK_DEADLINE, judging).await {
+            Ok(Ok(opinion)) => return opinion,
+            Ok(Err(_)) => tracing::error!(stage = stage.name(), attempt, "a moderation stage panicked"),
+            Err(_) => {
+                tracing::error!(stage = stage.name(), "a moderation stage did not answer in time");
+                break;
+            }
         }
     }
     Opinion::Settled(Verdict::Hold(Reason::new("STAGE_FAILED", format!("The stage {} could not judge it", stage.name()))))
