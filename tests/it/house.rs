@@ -121,6 +121,17 @@ fn mentions_everything_it_is_made_of_in_the_documents() {
 }
 
 #[test]
+fn numbers_its_decisions_without_a_gap() {
+    let mut decisions = files("docs/decisions", ".md");
+    decisions.sort();
+    for (number, (name, text)) in (1..).zip(&decisions) {
+        let file = name.rsplit('/').next().unwrap_or(name);
+        assert!(file.starts_with(&format!("{number:04}-")), "{name} is the decision {number:04}");
+        assert!(text.starts_with(&format!("# {number:04}: ")), "{name} is headed by its number");
+    }
+}
+
+#[test]
 fn proves_every_row_of_the_cables_contract_with_a_test_that_is_there() {
     let proofs = fs::read_to_string(root().join("docs/cable-proofs.md")).expect("the document");
     let (mut file, mut found) = (String::new(), 0);
