@@ -9,6 +9,7 @@ mod hostile;
 mod house;
 mod starting;
 mod street;
+mod command_line;
 mod lists;
 mod pubsub;
 mod seam;
