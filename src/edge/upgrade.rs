@@ -10,7 +10,7 @@ use actix_http::{
     HttpMessage as _, Method, Request,
     body::BoxBody,
     h1,
-    header::{self, HeaderMap, HeaderName},
+    header::{self, HeaderMap, HeaderName, HeaderValue},
     ws::{HandshakeError, verify_handshake},
 };
 use actix_web::{HttpResponse, http::Uri, web};
@@ -162,7 +162,8 @@ pub(crate) fn take<T, W: IntoWire>(core: &Rc<Core>, mut request: Request, framed
     let link = Link::new(wire(parts.io).into_wire(), core.config().outbox_bytes_max);
     // Answers to requests pipelined before this one, still unsent, go first.
     let mut out = parts.write_buf.to_vec();
-    let unread = parts.read_buf.freeze();
+    // Copied, as the headers are: the request's buffer is large, and whoever comes next uses it while it is warm.
+    let unread = Bytes::copy_from_slice(&parts.read_buf);
     match admit(core, &request, W::SECURE) {
         Ok(speaks) => {
             let offers = || negotiate(texts(&request, header::SEC_WEBSOCKET_EXTENSIONS));
@@ -170,7 +171,7 @@ pub(crate) fn take<T, W: IntoWire>(core: &Rc<Core>, mut request: Request, framed
             out.extend_from_slice(&switching(&request, speaks, extension));
             let handshake = Handshake {
                 uri: request.uri().clone(),
-                headers: std::mem::take(request.headers_mut()),
+                headers: own(std::mem::take(request.headers_mut())),
                 peer: request.peer_addr(),
                 secure: W::SECURE,
             };
@@ -189,6 +190,18 @@ pub(crate) fn take<T, W: IntoWire>(core: &Rc<Core>, mut request: Request, framed
             core.outlive(refuse(link));
         }
     }
+}
+
+/// The same headers, apart from the request's buffer.
+fn own(mut headers: HeaderMap) -> HeaderMap {
+    headers.retain(|_, value| {
+        // An error: as it was a value before, it is one now.
+        if let Ok(copy) = HeaderValue::from_bytes(value.as_bytes()) {
+            *value = copy;
+        }
+        true
+    });
+    headers
 }
 
 /// What the client may not, as a whole HTTP answer.
@@ -252,7 +265,10 @@ struct Said {
 /// future is copied for each of them.
 async fn welcome(core: Rc<Core>, link: Link, handshake: Handshake, dialect: Dialect, said: Said) {
     let handshake = Arc::new(handshake);
-    let arriving = core.turnstiles.arrive(identify(&core, &handshake, dialect.speaks));
+    let arriving = async {
+        let _turn = core.turnstiles.arrive().await;
+        identify(&core, &handshake, dialect.speaks).await
+    };
     let (named, kept) = timeout(ARRIVE_DEADLINE, arriving).await.unwrap_or((Err(Unidentified::Unavailable), None));
     let pace = Pace::asked(&handshake);
     drop(handshake);

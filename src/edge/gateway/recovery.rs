@@ -83,15 +83,13 @@ impl Core {
         if client.is_going() {
             return;
         }
-        let telling = async {
-            self.hold(client, identifier, |topic| since(topic, request).is_some());
-            let topics = client.subscriptions.borrow().get(identifier).map(|subscription| subscription.topics.clone());
-            let recalled = self.recall(&topics.unwrap_or_default(), request).await;
-            // A pass under way may hold broadcasts for this client that the history holds, too.
-            self.between_passes().await;
-            self.tell(client, identifier, request, recalled);
-        };
-        self.turnstiles.recover(telling).await;
+        let _turn = self.turnstiles.recover().await;
+        self.hold(client, identifier, |topic| since(topic, request).is_some());
+        let topics = client.subscriptions.borrow().get(identifier).map(|subscription| subscription.topics.clone());
+        let recalled = self.recall(&topics.unwrap_or_default(), request).await;
+        // A pass under way may hold broadcasts for this client that the history holds, too.
+        self.between_passes().await;
+        self.tell(client, identifier, request, recalled);
     }
     /// One history at a time: its frames may exceed what a reader is otherwise allowed to leave waiting. The client's task, in which this runs,
     /// drains the link before it comes back here. A reader of events is sent nothing before it has been told everything it asked for.

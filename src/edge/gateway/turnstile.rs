@@ -3,7 +3,10 @@
 
 use std::time::Duration;
 
-use tokio::{sync::Semaphore, task::yield_now};
+use tokio::{
+    sync::{Semaphore, SemaphorePermit},
+    task::yield_now,
+};
 
 /// Handshakes in one turn: two milliseconds' work.
 const ARRIVALS_PER_TURN: usize = 32;
@@ -25,21 +28,22 @@ impl Default for Turnstiles {
 }
 
 impl Turnstiles {
-    /// Lets a client in when it is its turn; the next one's turn is after everybody else's on this core.
-    pub(crate) async fn arrive<T>(&self, work: impl Future<Output = T>) -> T {
-        pass(&self.arrivals, work).await
+    /// Returns when it is a client's turn to be let in; the next one's turn is after everybody else's on this core.
+    pub(crate) async fn arrive(&self) -> SemaphorePermit<'_> {
+        turn(&self.arrivals).await
     }
     /// The same for who asks for a history.
-    pub(super) async fn recover<T>(&self, work: impl Future<Output = T>) -> T {
-        pass(&self.histories, work).await
+    pub(super) async fn recover(&self) -> SemaphorePermit<'_> {
+        turn(&self.histories).await
     }
 }
 
-async fn pass<T>(turnstile: &Semaphore, work: impl Future<Output = T>) -> T {
-    let _turn = turnstile.acquire().await;
+/// Somebody's turn lasts until what is returned here is dropped.
+async fn turn(turnstile: &Semaphore) -> SemaphorePermit<'_> {
+    let turn = turnstile.acquire().await.expect("no turnstile is ever closed");
     // Held for a turn at least: work that never waits would otherwise let the next one pass in the same turn.
     yield_now().await;
-    work.await
+    turn
 }
 
 /// How many of so many clients a draining core sends away in each millisecond: no more than come back as fast as they are let in, unless
@@ -64,7 +68,10 @@ mod tests {
             .run_until(async {
                 for _ in 0..10 * ARRIVALS_PER_TURN {
                     let (turnstiles, arrived) = (turnstiles.clone(), arrived.clone());
-                    tokio::task::spawn_local(async move { turnstiles.arrive(async { arrived.set(arrived.get() + 1) }).await });
+                    tokio::task::spawn_local(async move {
+                        let _turn = turnstiles.arrive().await;
+                        arrived.set(arrived.get() + 1);
+                    });
                 }
                 let mut before = 0;
                 while arrived.get() < 10 * ARRIVALS_PER_TURN {
