@@ -1,5 +1,5 @@
 //! RFC 6455, line by line, over the transport that carries the cable: what is right comes back as it was, what is wrong is closed with the
-//! code that says so. `docs/cable.md` says how to run a whole conformance suite against the same echo.
+//! code that says so. `docs/cable-proofs.md` says how to run a whole conformance suite against the same echo.
 
 use super::harness::{HANDSHAKE, House, Raw, frame};
 use trunkline::actors::Plan;
