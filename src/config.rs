@@ -26,7 +26,7 @@ use crate::{
     edge::{
         EdgeConfig, RateLimits, TlsFiles,
         tls::Certificate,
-        tokens::{Signing, Tokens, TrustedKey},
+        tokens::{Signing, Tokens, TrustedKey, TrustedKeySet},
     },
     telemetry::{LogFormat, TelemetryConfig},
 };
@@ -63,6 +63,8 @@ pub struct AuthConfig {
     pub key_pair: Option<String>,
     /// Whose tokens are accepted beside our own.
     pub trusted_keys: Vec<TrustedKey>,
+    /// Where others publish their keys.
+    pub trusted_key_sets: Vec<TrustedKeySet>,
     /// How long a person's token lives.
     pub token_lifetime: Duration,
     /// How long a service account's token lives.
@@ -183,7 +185,8 @@ impl Config {
         let edge = EdgeConfig { rates: settings.section("limits", read_rates), ..edge };
         let cable = settings.section("cable", CableConfig::read);
         let trusted_keys = settings.rows("auth", "trusted_key", read_trusted_key);
-        let auth = AuthConfig { trusted_keys, ..settings.section("auth", read_auth) };
+        let trusted_key_sets = settings.rows("auth", "trusted_key_set", read_trusted_key_set).into_iter().flatten().collect();
+        let auth = AuthConfig { trusted_keys, trusted_key_sets, ..settings.section("auth", read_auth) };
         // Keys that cannot be read are found now, not at the first login.
         let signing = auth.key_pair.clone().map_or(Signing::Secret(vec![0; 32]), Signing::KeyPair);
         if let Err(error) = Tokens::new(&signing, &auth.trusted_keys) {
@@ -283,6 +286,7 @@ fn read_auth(auth: &mut Section<'_>) -> AuthConfig {
         secret,
         key_pair,
         trusted_keys: Vec::new(),
+        trusted_key_sets: Vec::new(),
         token_lifetime: auth.seconds("token_lifetime_s", 24 * 3600, 60..=366 * 24 * 3600),
         service_token_lifetime: auth.seconds("service_token_lifetime_s", 30 * 24 * 3600, 60..=366 * 24 * 3600),
         signup: auth.flag("signup", true),
@@ -302,7 +306,17 @@ fn read_trusted_key(key: &mut Section<'_>) -> TrustedKey {
         public_key: key.required("public_key"),
         kid: key.optional("kid"),
         issuer: key.optional("issuer"),
+        audience: key.optional("audience"),
     }
+}
+
+fn read_trusted_key_set(set: &mut Section<'_>) -> Option<TrustedKeySet> {
+    let (url, issuer, audience) = (set.optional("url"), set.optional("issuer"), set.optional("audience"));
+    let Some(url) = url else {
+        set.mistake("url", "is missing");
+        return None;
+    };
+    TrustedKeySet::at(&url, issuer, audience).map_err(|fault| set.mistake("url", fault)).ok()
 }
 
 fn read_streams(streams: &mut Section<'_>) -> StreamsConfig {

@@ -13,6 +13,7 @@ pub mod stats;
 pub mod census;
 pub mod threshold;
 pub mod trace;
+pub mod version;
 pub mod cors;
 pub mod auth;
 pub mod tokens;

@@ -32,6 +32,7 @@ use crate::{
         publish::{self, PublishDesk},
         rest, threshold,
         tls::{Certificate, TlsError},
+        tokens::KeySet,
         upgrade,
     },
     telemetry::metrics::Metrics,
@@ -168,6 +169,9 @@ impl House {
         rest::system::show(&hub.provided::<System>(), &running.gate());
         if let Some(certificate) = certificate {
             tokio::spawn(Certificate::watch(Arc::downgrade(&certificate)));
+        }
+        for set in api.auth.tokens.key_sets() {
+            tokio::spawn(KeySet::follow(Arc::downgrade(set), hub.clock()));
         }
         tokio::spawn(auth::watch(hub.projection(), hub.clock(), running.gate()));
         let scheme = if config.edge.tls.is_some() { "https" } else { "http" };

@@ -30,6 +30,10 @@ fn names_every_mistake_at_once() {
         [[bootstrap.api_key]]
         name = "bot"
         key_env = "NOT_SET_ANYWHERE"
+        [[auth.trusted_key_set]]
+        url = "http://id.example.org/keys"
+        [[auth.trusted_key_set]]
+        isuer = "https://id.example.org"
         [pubsub]
         secret = ""
         history = "tape"
@@ -50,6 +54,9 @@ fn names_every_mistake_at_once() {
         "bootstrap.user[1].role is `emperor`",
         "bootstrap.user[1].password is missing",
         "bootstrap.api_key[1].key_env names the environment variable NOT_SET_ANYWHERE",
+        "auth.trusted_key_set[1].url must begin with https://",
+        "auth.trusted_key_set[2].url is missing",
+        "auth.trusted_key_set[2].isuer is not a setting",
         "pubsub.secret must not be empty",
         "pubsub.history is `tape`",
         "pubsub.topic[1].pattern is missing",
@@ -59,7 +66,7 @@ fn names_every_mistake_at_once() {
     ] {
         assert!(mistakes.iter().any(|mistake| mistake.contains(expected)), "{expected} in {mistakes:#?}");
     }
-    assert_eq!(mistakes.len(), 16, "{mistakes:#?}");
+    assert_eq!(mistakes.len(), 19, "{mistakes:#?}");
 }
 
 #[test]

@@ -24,7 +24,7 @@ use trunkline_protocol::{Principal, Timestamp};
 
 use super::{
     throttle::Throttle,
-    tokens::{BadToken, KeyError, Named, Proven, Signing, Tokens},
+    tokens::{BadToken, KeyError, KeySet, Named, Proven, Signing, Tokens},
 };
 use crate::config::AuthConfig;
 
@@ -98,7 +98,8 @@ impl Auth {
             (None, Some(secret)) => Signing::Secret(secret.clone().into_bytes()),
             (None, None) => Signing::Secret(bootstrap::signing_secret(hub).await?.to_vec()),
         };
-        let tokens = Tokens::new(&signing, &config.trusted_keys)?;
+        let key_sets = config.trusted_key_sets.iter().cloned().map(KeySet::new).collect::<Result<_, _>>()?;
+        let tokens = Tokens::new(&signing, &config.trusted_keys)?.with_key_sets(key_sets);
         Ok(Self::new(hub.projection(), hub.clock(), tokens, config))
     }
 
@@ -125,13 +126,27 @@ impl Auth {
         self.of_credential(&credential(parts)?)
     }
 
+    /// Whom a token or key names, for whoever can wait: a token of another house may be signed with a key that was published only just
+    /// now, and is fetched first. Where everything is known already, nothing is waited for.
+    ///
+    /// # Errors
+    /// [`Unauthenticated`].
+    pub async fn meet(&self, credential: &str) -> Result<Principal, Unauthenticated> {
+        match self.of_credential(credential) {
+            Err(Unauthenticated::Invalid) if self.tokens.meet(credential).await => self.of_credential(credential),
+            named => named,
+        }
+    }
+
     /// Whom a token or key names.
     ///
     /// # Errors
     /// [`Unauthenticated`].
     pub fn of_credential(&self, credential: &str) -> Result<Principal, Unauthenticated> {
         let (now, generation) = (self.clock.now(), self.accounts.generation());
-        let known = self.remembered.read().find(credential);
+        let keys = self.tokens.generation();
+        let known =
+            self.remembered.read().find(credential).filter(|known| known.keys == keys || !known.proof.is_of_another_house());
         let proof = match known {
             Some(known) if known.ends.is_some_and(|ends| now >= ends) => return Err(Unauthenticated::Expired),
             Some(known) if known.generation == generation => return Ok(known.principal.clone()),
@@ -154,7 +169,7 @@ impl Auth {
             },
         };
         let principal = principal.ok_or(Unauthenticated::Invalid)?;
-        let known = Known { proof, principal: principal.clone(), ends, generation };
+        let known = Known { proof, principal: principal.clone(), ends, generation, keys };
         self.remembered.write().keep(credential, Arc::new(known));
         Ok(principal)
     }

@@ -4,7 +4,7 @@ use actix_web::http::header::{self, HeaderMap, HeaderName, HeaderValue};
 
 const METHODS: HeaderValue = HeaderValue::from_static("GET, POST, PUT, PATCH, DELETE, OPTIONS, HEAD");
 const EXPOSED: HeaderValue = HeaderValue::from_static(
-    "Authorization, ETag, Location, Retry-After, Idempotent-Replayed, X-Duplicate, X-Request-Id, X-Total-Count, X-RateLimit-Limit, X-RateLimit-Remaining, X-RateLimit-Reset, traceparent",
+    "Authorization, ETag, Location, Retry-After, Idempotent-Replayed, X-Duplicate, X-Correlation-Id, X-Request-Id, X-Total-Count, X-Trace-Id, X-RateLimit-Limit, X-RateLimit-Remaining, X-RateLimit-Reset, traceparent",
 );
 /// How long a browser may remember a preflight's answer; browsers cap it themselves.
 const REMEMBER_S: HeaderValue = HeaderValue::from_static("7200");

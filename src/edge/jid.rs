@@ -120,6 +120,9 @@ impl<I: Identify> Identify for JidDoor<I> {
             (_, None) => self.others.may_resume(hub, who, handshake),
         }
     }
+    fn denied(&self, hub: &Hub, who: &Principal, channel: &str) {
+        self.others.denied(hub, who, channel);
+    }
 }
 
 #[cfg(test)]

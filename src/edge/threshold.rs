@@ -15,7 +15,9 @@ use actix_web::{
     web,
 };
 
-use super::{Api, Problem, auth, cors, events, limits::Allowance, publish, trace::Traced};
+use tracing::Instrument as _;
+
+use super::{Api, Problem, auth, cors, events, limits::Allowance, publish, trace::Traced, version};
 
 /// The middleware: `App::new().wrap(from_fn(threshold::pass))`.
 ///
@@ -38,7 +40,7 @@ pub async fn pass(mut request: ServiceRequest, next: Next<impl MessageBody + 'st
                 // Routed like a GET; the transport leaves the body out, as it saw the method before us.
                 request.head_mut().method = Method::GET;
             }
-            let answering = next.call(request);
+            let answering = next.call(request).instrument(traced.span());
             let answered = match traced.given {
                 true => trunkline_actors::traced(&traced.trace_id, answering).await,
                 false => answering.await,
@@ -67,9 +69,9 @@ pub async fn pass(mut request: ServiceRequest, next: Next<impl MessageBody + 'st
     let took = began.elapsed();
     api.metrics.request(asked.method.as_str(), &endpoint, status.as_u16(), took);
     if status.is_server_error() {
-        tracing::warn!(method = %asked.method, path = asked.path, %status, request_id = traced.request_id, trace_id = traced.trace_id, "answered");
+        tracing::warn!(method = %asked.method, path = asked.path, %status, request_id = traced.request_id, trace_id = traced.trace_id, correlation_id = traced.correlation_id, "answered");
     } else {
-        tracing::debug!(method = %asked.method, path = asked.path, %status, request_id = traced.request_id, trace_id = traced.trace_id, ?took, "answered");
+        tracing::debug!(method = %asked.method, path = asked.path, %status, request_id = traced.request_id, trace_id = traced.trace_id, correlation_id = traced.correlation_id, ?took, "answered");
     }
     Ok(response)
 }
@@ -124,7 +126,7 @@ async fn admit(
     if !asked.is_api {
         return Ok(None);
     }
-    let who = auth::identify(api, request.request());
+    let who = auth::identify(api, request.request()).await;
     let exempt = asked.address.is_some_and(|address| api.config.rates.exempt.contains(&address));
     if !exempt {
         let counted = api.minutes.count(&api.config.rates, &who, asked.address, api.hub.clock().now().as_seconds());
@@ -140,23 +142,11 @@ async fn admit(
         let sentence = "The API is currently under maintenance. Please try again later.";
         return Err(Problem::unavailable("MAINTENANCE", sentence, 60).with("maintenance", true));
     }
-    if !speaks(request.headers().get(header::ACCEPT)) {
+    if !version::is_spoken(request.headers().get_all(header::ACCEPT)) {
         let sentence = "Only version 1 is spoken here: Accept application/vnd.streamwall.v1+json or application/json";
         return Err(Problem::new(StatusCode::NOT_ACCEPTABLE, "UNSUPPORTED_VERSION", sentence));
     }
     Ok(None)
-}
-
-/// Is there a version among those accepted that is ours? `application/vnd.<anything>.v2+json` alone is not.
-fn speaks(accept: Option<&HeaderValue>) -> bool {
-    let Some(Ok(text)) = accept.map(HeaderValue::to_str) else { return true };
-    let version = |range: &str| {
-        let vendor = range.split(';').next()?.trim().to_ascii_lowercase();
-        let version = vendor.strip_prefix("application/vnd.")?.strip_suffix("+json")?.rsplit_once(".v")?.1.to_owned();
-        (!version.is_empty() && version.bytes().all(|byte| byte.is_ascii_digit())).then_some(version)
-    };
-    let mut ranges = text.split(',').filter(|range| !range.trim().is_empty()).peekable();
-    ranges.peek().is_none() || ranges.any(|range| version(range).is_none_or(|version| version == "1"))
 }
 
 /// Every error leaves as a problem document that names the request, whoever made it.
@@ -217,27 +207,4 @@ fn endpoint(response: &ServiceResponse<BoxBody>) -> String {
     }
     endpoint.push_str(rest);
     endpoint
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn speaks_one_version_and_whatever_names_none() {
-        let accepts = |text: &'static str| speaks(Some(&HeaderValue::from_static(text)));
-        for fine in [
-            "application/vnd.streamwall.v1+json",
-            "*/*",
-            "",
-            "application/json",
-            "application/vnd.x.v2+json, application/json",
-            "application/vnd.github+json",
-        ] {
-            assert!(accepts(fine), "{fine}");
-        }
-        assert!(!accepts("application/vnd.streamwall.v2+json"));
-        assert!(!accepts("application/vnd.streamwall.v2+json; q=1, application/vnd.a.v3+json"));
-        assert!(speaks(None));
-    }
 }

@@ -1,21 +1,25 @@
 //! Access tokens: signed JSON Web Tokens with the claims of `streams.md` section 2. Issues ours (HS256 with a secret, or EdDSA with a key pair),
-//! reads ours and those of trusted others (RS256, ES256, EdDSA). It knows signatures and claims; whether the account still stands is
+//! reads ours and those of trusted others (RS256, ES256, EdDSA), whose keys are configured or published ([`KeySet`]). It knows signatures and claims; whether the account still stands is
 //! asked elsewhere ([`auth`](super::auth)).
 
 mod claims;
+mod jwk;
+mod key_set;
 mod keys;
 
-use std::{sync::Arc, time::Duration};
+use std::{iter::once, sync::Arc, time::Duration};
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use ed25519_dalek::{SigningKey, pkcs8::DecodePrivateKey as _};
+use futures::future::join_all;
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header};
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
-use trunkline_actors::accounts::{Account, user::normalised_email};
+use trunkline_actors::accounts::Account;
 use trunkline_protocol::{Timestamp, UserId};
 
-use claims::{Issued, claims, id_of};
+use claims::{Issued, claimed_issuer, claims, id_of};
+pub use key_set::{KeySet, KeySetSeen, TrustedKeySet};
 use keys::Trusted;
 pub use keys::{KeyError, Signing, TrustedKey};
 
@@ -29,7 +33,8 @@ pub struct Tokens {
     signer: EncodingKey,
     own: DecodingKey,
     public: Option<Value>,
-    trusted: Vec<Trusted>,
+    trusted: Arc<[Trusted]>,
+    key_sets: Vec<Arc<KeySet>>,
 }
 
 /// What a verified token says.
@@ -82,6 +87,7 @@ impl Tokens {
                 own: DecodingKey::from_secret(secret),
                 public: None,
                 trusted,
+                key_sets: Vec::new(),
             },
             Signing::KeyPair(pem) => {
                 let pair = SigningKey::from_pkcs8_pem(pem).map_err(|error| KeyError::Signing(error.to_string()))?;
@@ -97,9 +103,25 @@ impl Tokens {
                     public: Some(json!({"kty": "OKP", "crv": "Ed25519", "x": x, "kid": kid, "alg": "EdDSA", "use": "sig"})),
                     kid: Some(kid),
                     trusted,
+                    key_sets: Vec::new(),
                 }
             }
         })
+    }
+    /// The same, reading also what these houses issue. Their sets must be followed ([`KeySet::follow`]) to hold any key.
+    #[must_use]
+    pub fn with_key_sets(self, key_sets: Vec<Arc<KeySet>>) -> Self {
+        Self { key_sets, ..self }
+    }
+    /// The sets of others' keys.
+    #[must_use]
+    pub fn key_sets(&self) -> &[Arc<KeySet>] {
+        &self.key_sets
+    }
+    /// Grows when a published set has changed: what its keys have proved must be proved again.
+    #[must_use]
+    pub fn generation(&self) -> u64 {
+        self.key_sets.iter().map(|set| set.generation()).sum()
     }
 
     /// A token for an account, from `now` for `lifetime`.
@@ -135,19 +157,31 @@ impl Tokens {
             let id = claims.sub.as_ref().or(claims.user_id.as_ref()).and_then(id_of).ok_or(BadToken::Invalid)?;
             return claims.proven(Named::Id(id), token, now);
         }
-        let candidates = self
-            .trusted
-            .iter()
-            .filter(|key| key.algorithm == header.alg && (key.kid.is_none() || header.kid.is_none() || key.kid == header.kid));
-        for key in candidates {
-            let Some(claims) = claims(token, &key.key, key.algorithm) else { continue };
-            if key.issuer.is_some() && key.issuer != claims.iss {
-                continue;
+        for keys in once(self.trusted.clone()).chain(self.key_sets.iter().map(|set| set.keys())) {
+            for key in keys.iter().filter(|key| key.suits(&header)) {
+                let Some(claims) = claims(token, &key.key, key.algorithm) else { continue };
+                if let Some(email) = claims.stranger(key) {
+                    return claims.proven(Named::Email(email), token, now);
+                }
             }
-            let email = claims.email.as_deref().and_then(normalised_email).ok_or(BadToken::Invalid)?;
-            return claims.proven(Named::Email(email), token, now);
         }
         Err(BadToken::Invalid)
+    }
+
+    /// A token could not be read. Where it names a key that is not known here, the houses that may have published it lately are asked;
+    /// says whether to read it again.
+    pub async fn meet(&self, token: &str) -> bool {
+        if self.key_sets.is_empty() || token.len() > TOKEN_BYTES_MAX {
+            return false;
+        }
+        let Ok(Header { alg: Algorithm::RS256 | Algorithm::ES256 | Algorithm::EdDSA, kid: Some(kid), .. }) =
+            jsonwebtoken::decode_header(token)
+        else {
+            return false;
+        };
+        let issuer = claimed_issuer(token);
+        let asked = self.key_sets.iter().filter(|set| set.may_issue(issuer.as_deref()) && !set.knows(&kid));
+        join_all(asked.map(|set| set.meet(&kid))).await.contains(&true)
     }
 
     /// `/.well-known/jwks.json`: the public keys by which others verify our tokens; none where we sign with a secret.

@@ -26,7 +26,8 @@ pub struct Traced {
     /// This request's own span within the trace: 16 hex digits.
     span_id: String,
     flags: String,
-    correlation: Option<HeaderValue>,
+    /// `X-Correlation-ID`: the client's, told back and logged, never made up.
+    pub correlation_id: Option<String>,
 }
 
 impl Traced {
@@ -45,7 +46,7 @@ impl Traced {
             given: is_given,
             span_id: hex::<8>(),
             flags,
-            correlation: headers.get(CORRELATION_ID).filter(|value| value.len() <= ID_BYTES_MAX).cloned(),
+            correlation_id: plain(headers.get(CORRELATION_ID)),
         }
     }
     /// Tells the names back.
@@ -57,9 +58,15 @@ impl Traced {
         } else {
             put(headers, TRACE_ID, &self.trace_id);
         }
-        if let Some(correlation) = &self.correlation {
-            headers.insert(CORRELATION_ID, correlation.clone());
+        if let Some(correlation_id) = &self.correlation_id {
+            put(headers, CORRELATION_ID, correlation_id);
         }
+    }
+    /// Under which everything is logged that is said while the request is answered.
+    #[must_use]
+    pub fn span(&self) -> tracing::Span {
+        let Self { request_id, trace_id, correlation_id, .. } = self;
+        tracing::info_span!("request", request_id, trace_id, correlation_id)
     }
 }
 
@@ -136,6 +143,12 @@ mod tests {
             "x",
         ] {
             assert_eq!(traceparent(broken), None, "{broken}");
+        }
+        for unfit in ["", "two words", "caf\u{e9}", &"x".repeat(ID_BYTES_MAX + 1)] {
+            let headers = HeaderMap::from_iter([(CORRELATION_ID, HeaderValue::from_bytes(unfit.as_bytes()).expect("a value"))]);
+            let mut answer = HeaderMap::new();
+            Traced::of(&headers).answer(&mut answer);
+            assert!(!answer.contains_key(CORRELATION_ID), "{unfit}");
         }
         let (one, other) = (Traced::of(&headers(&[("x-request-id", "")])), Traced::of(&HeaderMap::new()));
         assert_eq!((one.request_id.len(), one.trace_id.len()), (32, 32));

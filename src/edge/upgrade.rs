@@ -103,6 +103,8 @@ pub trait Identify: Send + Sync + 'static {
     fn may_resume(&self, hub: &Hub, who: &Principal, _handshake: &Handshake) -> bool {
         who.expires().is_none_or(|expires| hub.clock().now() < expires)
     }
+    /// Somebody who was let in was told that they may not subscribe to this channel.
+    fn denied(&self, _hub: &Hub, _who: &Principal, _channel: &str) {}
 }
 
 /// Lets everybody in as the same principal: examples, benches and tests.

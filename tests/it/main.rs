@@ -10,6 +10,7 @@ mod house;
 mod starting;
 mod street;
 mod command_line;
+mod trusted;
 mod lists;
 mod pubsub;
 mod seam;

@@ -45,12 +45,25 @@ async fn answers_every_bad_request_with_a_problem_that_names_it() {
         assert_eq!(answer.status().as_u16(), expected, "{path} {kind}");
         assert_eq!(answer.headers()["x-request-id"], "r-7");
         assert!(answer.headers().contains_key("x-ratelimit-remaining"), "{path}");
+        let allowed = answer.headers().get("allow").map(|allowed| allowed.to_str().expect("text").contains("POST"));
+        assert_eq!(allowed, (expected == 405).then_some(true), "{path}: what may be done here");
         let problem: Value = answer.json().await.expect("a problem is JSON");
         assert_eq!((&problem["status"], &problem["request_id"]), (&json!(expected), &json!("r-7")), "{problem}");
         assert!(problem["error"].is_string() && problem["code"].is_string(), "{problem}");
     }
-    let old = http.get(format!("{api}/streams")).bearer_auth(&token).header("accept", "application/vnd.streamwall.v2+json");
-    assert_eq!(old.send().await.expect("an answer").status(), StatusCode::NOT_ACCEPTABLE);
+    for (accept, status) in [
+        ("application/vnd.streamwall.v2+json", StatusCode::NOT_ACCEPTABLE),
+        ("application/vnd.streamwall.v2+json, */*;q=0", StatusCode::NOT_ACCEPTABLE),
+        ("application/vnd.streamwall.v2+json, application/vnd.streamwall.v1+json;q=0.1", StatusCode::OK),
+    ] {
+        let answer =
+            http.get(format!("{api}/streams")).bearer_auth(&token).header("accept", accept).send().await.expect("an answer");
+        assert_eq!(answer.status(), status, "{accept}");
+        if status == StatusCode::NOT_ACCEPTABLE {
+            assert_eq!(answer.headers()["content-type"], "application/problem+json; charset=utf-8");
+            assert_eq!(answer.json::<Value>().await.expect("JSON")["code"], "UNSUPPORTED_VERSION");
+        }
+    }
     house.close().await;
 }
 
@@ -58,7 +71,10 @@ async fn answers_every_bad_request_with_a_problem_that_names_it() {
 async fn tolerates_trailing_slashes_and_answers_head_options_and_other_origins() {
     let house = house(|_| {}).await;
     let (http, token, list) = (Client::new(), token(&house).await, format!("{}/api/v1/streams/", house.url()));
-    let answer = http.get(&list).bearer_auth(&token).header("origin", "https://a.example").send().await.expect("an answer");
+    let request = http.get(&list).bearer_auth(&token).header("origin", "https://a.example").header("x-correlation-id", "c-7");
+    let answer = request.send().await.expect("an answer");
+    assert_eq!(answer.headers()["x-correlation-id"], "c-7");
+    assert!(answer.headers()["access-control-expose-headers"].to_str().expect("text").contains("X-Correlation-Id"));
     assert_eq!(
         (answer.status(), &answer.headers()["access-control-allow-origin"]),
         (StatusCode::OK, &"*".parse().expect("a star"))

@@ -104,6 +104,9 @@ async fn shows_operators_who_is_there_who_hears_what_and_how_the_journal_is() {
     let watching = r#"{"channel":"SystemChannel"}"#;
     let mut guest = CableClient::connect(&house.url(), Some(VIEWER)).await.expect("welcomed");
     assert!(guest.subscribe(watching).await.is_err(), "not for everybody");
+    let denied = "/api/v1/audit?action=access.denied&actor=viewer";
+    let (_, log) = caller.say(ADMIN, Method::GET, denied, Value::Null).await;
+    assert!(log["data"].as_array().is_some_and(|all| all.iter().any(|one| one["subject"] == "subscribe SystemChannel")), "{log}");
     let mut operator = CableClient::connect(&house.url(), Some(DEVELOPER)).await.expect("welcomed");
     operator.subscribe(watching).await.expect("confirmed");
     caller.add("https://twitch.tv/b").await;

@@ -55,7 +55,7 @@ pub struct Head {
 /// What a reader asks for.
 #[derive(Clone, Debug, Default)]
 pub struct Wanted {
-    /// Only of this actor: an id, or an address.
+    /// Only of this actor: an id, or an address or name in lower case.
     pub actor: Option<String>,
     /// Only this action, or every action that begins so (`login.`).
     pub action: Option<String>,
@@ -131,10 +131,11 @@ impl AuditLog {
     /// Fills in who did it, and to whom, where the act does not say so itself.
     fn named(&self, mut act: Act, turn: &Turn, commit: &Commit) -> Act {
         if act.actor_name.is_empty() {
-            act.actor = turn.by.0;
-            act.actor_name = match self.accounts.account(turn.by) {
+            let by = if act.actor == 0 { turn.by } else { UserId(act.actor) };
+            act.actor = by.0;
+            act.actor_name = match self.accounts.account(by) {
                 Some(account) => account.email.to_string(),
-                None if turn.by == UserId::HOUSE => "house".to_owned(),
+                None if by == UserId::HOUSE => "house".to_owned(),
                 None => String::new(),
             };
         }
@@ -175,8 +176,9 @@ fn of_key(fact: ApiKeyFact) -> Option<Act> {
 fn of_refresh(fact: RefreshFact) -> Option<Act> {
     match fact {
         RefreshFact::Issued { .. } | RefreshFact::Ended => None,
-        RefreshFact::Rotated { .. } => Some(Act::called("token.refreshed")),
-        RefreshFact::ReuseDetected { user, .. } => Some(Act::called("token.reuse_detected").detail(format_args!("user {user}"))),
+        // The token is all they show: whose it is, only the fact knows.
+        RefreshFact::Rotated { user, .. } => Some(Act { actor: user, ..Act::called("token.refreshed") }),
+        RefreshFact::ReuseDetected { user, .. } => Some(Act { actor: user, ..Act::called("token.reuse_detected") }),
     }
 }
 
@@ -262,7 +264,8 @@ impl Inner {
 
 impl Wanted {
     fn holds(&self, entry: &Entry) -> bool {
-        let actor = |wanted: &String| entry.act.actor_name == *wanted || wanted.parse() == Ok(entry.act.actor);
+        let named = |wanted: &str| entry.act.actor_name.chars().flat_map(char::to_lowercase).eq(wanted.chars());
+        let actor = |wanted: &String| named(wanted) || wanted.parse() == Ok(entry.act.actor);
         let action = |wanted: &String| match wanted.strip_suffix('.') {
             Some(family) => entry.act.action.split('.').next() == Some(family),
             None => entry.act.action == *wanted,

@@ -4,10 +4,19 @@ use std::{sync::Arc, time::Duration};
 
 use futures::future::BoxFuture;
 use tokio::sync::broadcast::error::RecvError;
-use trunkline_actors::{Clock, Hub, accounts::Accounts};
+use trunkline_actors::{
+    Clock, Hub,
+    accounts::{
+        Accounts,
+        audit::{Act, Denials},
+    },
+};
 use trunkline_protocol::Principal;
 
-use super::{Auth, Parts, Unauthenticated, credential::in_query};
+use super::{
+    Auth, Parts, Unauthenticated,
+    credential::{credential, in_query},
+};
 use crate::edge::{Gate, Handshake, Identify, Unidentified};
 
 /// How often sockets are checked against what no revocation tells: a key's own end.
@@ -22,32 +31,39 @@ pub struct CableDoor {
 }
 
 impl CableDoor {
-    fn name(&self, handshake: &Handshake) -> Result<Principal, Unauthenticated> {
+    fn shown(handshake: &Handshake) -> Result<String, Unauthenticated> {
         let cookie = handshake.cookie("jwt_token").map(|value| value.trim_matches('"')).filter(|value| !value.is_empty());
         if let Some(token) = cookie {
-            return self.auth.of_credential(token);
+            return Ok(token.to_owned());
         }
         let query = handshake.uri.query().unwrap_or_default();
-        match in_query(query) {
-            Some(token) => self.auth.of_credential(&token),
-            None => self.auth.identify(&Parts { headers: &handshake.headers, query, cookie: false }),
+        in_query(query).map_or_else(|| credential(&Parts { headers: &handshake.headers, query, cookie: false }), Ok)
+    }
+    async fn name(&self, handshake: &Handshake) -> Result<Principal, Unidentified> {
+        let named = match Self::shown(handshake) {
+            Ok(shown) => self.auth.meet(&shown).await,
+            Err(nothing) => Err(nothing),
+        };
+        match named {
+            Err(Unauthenticated::Missing) if self.public => Ok(Principal::anonymous()),
+            Err(Unauthenticated::Missing | Unauthenticated::Invalid) => Err(Unidentified::Unauthorized),
+            Err(Unauthenticated::Expired) => Err(Unidentified::TokenExpired),
+            Ok(who) => Ok(who),
         }
     }
 }
 
 impl Identify for CableDoor {
     fn identify<'a>(&'a self, _: &'a Hub, handshake: &'a Handshake) -> BoxFuture<'a, Result<Principal, Unidentified>> {
-        let named = match self.name(handshake) {
-            Err(Unauthenticated::Missing) if self.public => Ok(Principal::anonymous()),
-            Err(Unauthenticated::Missing | Unauthenticated::Invalid) => Err(Unidentified::Unauthorized),
-            Err(Unauthenticated::Expired) => Err(Unidentified::TokenExpired),
-            Ok(who) => Ok(who),
-        };
-        Box::pin(std::future::ready(named))
+        Box::pin(self.name(handshake))
     }
     fn may_resume(&self, hub: &Hub, who: &Principal, handshake: &Handshake) -> bool {
-        let is_another = self.name(handshake).is_ok_and(|shown| shown.identifiers() != who.identifiers());
+        let shown = Self::shown(handshake).and_then(|shown| self.auth.of_credential(&shown));
+        let is_another = shown.is_ok_and(|shown| shown.identifiers() != who.identifiers());
         !is_another && self.auth.accounts.still_stands(who, hub.clock().now())
+    }
+    fn denied(&self, hub: &Hub, who: &Principal, channel: &str) {
+        hub.provided::<Denials>().note(Act::of(who, "access.denied", format_args!("subscribe {channel}")));
     }
 }
 

@@ -7,14 +7,17 @@ use actix_web::{FromRequest, HttpMessage as _, HttpRequest, dev::Payload, http::
 use trunkline_actors::accounts::audit::{Act, Denials};
 use trunkline_protocol::Principal;
 
-use super::Parts;
+use super::{Parts, credential::credential};
 use crate::edge::{Api, Problem};
 
 /// Whom a request's token or key proves: asked once for each request, by the threshold. Anonymous where there is none, and where it
 /// proves nothing (such a request counts as anonymous, `streams.md` section 3, and is answered 401 by [`Caller`]).
-#[must_use]
-pub fn identify(api: &Api, request: &HttpRequest) -> Principal {
-    api.auth.identify(&parts(request)).unwrap_or_else(|_| Principal::anonymous())
+pub async fn identify(api: &Api, request: &HttpRequest) -> Principal {
+    let named = match credential(&parts(request)) {
+        Ok(credential) => api.auth.meet(&credential).await,
+        Err(nothing) => Err(nothing),
+    };
+    named.unwrap_or_else(|_| Principal::anonymous())
 }
 
 /// Somebody was told that they may not: said in the audit log a moment later.

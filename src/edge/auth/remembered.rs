@@ -4,7 +4,7 @@ use std::{collections::HashMap, sync::Arc};
 
 use trunkline_protocol::{Principal, Timestamp};
 
-use crate::edge::tokens::Proven;
+use crate::edge::tokens::{Named, Proven};
 
 /// Credentials remembered in each of two generations; a refill costs one signature each.
 const REMEMBERED_MAX: usize = 8192;
@@ -16,12 +16,21 @@ pub(super) enum Proof {
     Key([u8; 32]),
 }
 
+impl Proof {
+    /// Was it signed with a key that is not ours, and may be taken back by those whose it is?
+    pub(super) fn is_of_another_house(&self) -> bool {
+        matches!(self, Self::Token(Proven { who: Named::Email(_), .. }))
+    }
+}
+
 /// A credential that was good, and whom it named then.
 pub(super) struct Known {
     pub proof: Proof,
     pub principal: Principal,
     pub ends: Option<Timestamp>,
     pub generation: u64,
+    /// How often others' keys had changed then.
+    pub keys: u64,
 }
 
 /// Two generations: when the young one is full it becomes the old one, and the old one is forgotten. Whoever asks often stays.

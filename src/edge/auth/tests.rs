@@ -171,6 +171,10 @@ async fn ends_the_chain_when_a_used_refresh_token_comes_back() {
     assert_eq!((status, &answer["code"]), (StatusCode::UNAUTHORIZED, &json!("REFRESH_TOKEN_REUSED")));
     assert_eq!(world.get(ME, &token).await, StatusCode::UNAUTHORIZED, "the newest token is denied too");
     assert_eq!(refresh(&second).await.0, StatusCode::UNAUTHORIZED);
+    let admin = world.token("admin@x.org").await;
+    let (_, log) = read(world.ask(Method::GET, "/api/v1/audit?action=token.&actor=ANA@x.org", &admin, None).await).await;
+    let told: Vec<_> = log["data"].as_array().expect("a list").iter().map(|entry| entry["action"].clone()).collect();
+    assert_eq!(told, ["token.reuse_detected", "token.refreshed"], "{log}");
     world.house.close().await;
 }
 

@@ -9,6 +9,7 @@ use tokio::time::timeout;
 use tracing::debug;
 use trunkline_actors::{Action, Admission, AskError, Broadcast, Leaving, Subscribing};
 use trunkline_protocol::{
+    RefusalKind,
     cable::{
         ClientFrame, Data, Identifier, ServerFrame,
         extended::{HistoryRequest, PresenceRequest},
@@ -136,6 +137,9 @@ async fn admit(core: Rc<Core>, client: Rc<Client>, identifier: Rc<Identifier>, w
         Ok(admission) => admission,
         Err(error) => {
             debug!(connection = %client.id, identifier = identifier.text(), %error, "subscription rejected");
+            if matches!(&error, AskError::Refused(refusal) if refusal.kind == RefusalKind::Forbidden) {
+                core.shared().identify.denied(core.hub(), &client.who, identifier.channel().unwrap_or_default());
+            }
             client.subscriptions.borrow_mut().remove(&identifier);
             client.send(&ServerFrame::Reject(identifier.json()));
             core.forget(identifier);

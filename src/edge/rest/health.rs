@@ -55,6 +55,8 @@ fn answer(api: &Api, detailed: bool) -> HttpResponse {
             "connections": cables.connections, "accepted": cables.accepted, "refused": cables.refused, "deliveries": cables.deliveries,
             "slow": cables.slow,
         });
+        let key_sets = api.auth.tokens.key_sets().iter().map(|set| set.seen());
+        body["key_sets"] = json!(key_sets.collect::<Vec<_>>());
     }
     HttpResponse::build(if well { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE }).json(body)
 }

@@ -14,6 +14,7 @@ pub fn routes(root: &mut ServiceConfig) {
 async fn metrics(api: web::Data<Api>) -> HttpResponse {
     let cables = api.cables.get().map(|stats| stats.total()).unwrap_or_default();
     let journal = api.journal.stats();
+    let failing = api.auth.tokens.key_sets().iter().filter(|set| set.is_failing()).count();
     let samples = [
         Sample::gauge("active_connections", "Open sockets on /cable.", cables.connections),
         Sample::counter("connections_total", "Clients welcomed on /cable.", cables.accepted),
@@ -34,6 +35,7 @@ async fn metrics(api: web::Data<Api>) -> HttpResponse {
         Sample::gauge("journal_queued", "Appends waiting for the committer.", journal.queued as u64),
         Sample::gauge("journal_last_batch_microseconds", "How long the last batch took.", journal.last_batch_us),
         Sample::gauge("journal_bytes", "Bytes of the journal on disk.", journal.disk_bytes),
+        Sample::gauge("key_sets_failing", "Trusted key sets whose last fetch went wrong.", failing as u64),
         Sample::gauge("journal_position", "The newest durable commit.", api.journal.head()),
     ];
     HttpResponse::Ok().content_type("text/plain; version=0.0.4; charset=utf-8").body(api.metrics.text(&samples))

@@ -1,6 +1,6 @@
 //! With what tokens are signed, and whose tokens are accepted beside ours.
 
-use jsonwebtoken::{Algorithm, DecodingKey};
+use jsonwebtoken::{Algorithm, DecodingKey, Header};
 
 /// A public key of somebody whose tokens are accepted. Such a token names an account of this hub by its `email` claim; its `sub` counts
 /// in another house and means nothing here.
@@ -14,6 +14,8 @@ pub struct TrustedKey {
     pub kid: Option<String>,
     /// The `iss` that the token must carry.
     pub issuer: Option<String>,
+    /// The `aud` that the token must name.
+    pub audience: Option<String>,
 }
 
 /// With what tokens are signed.
@@ -39,6 +41,9 @@ pub enum KeyError {
         /// Why.
         reason: String,
     },
+    /// Nothing can be fetched at all.
+    #[error("keys cannot be fetched: {0}")]
+    Client(String),
 }
 
 /// One of them, read.
@@ -47,6 +52,7 @@ pub(super) struct Trusted {
     pub key: DecodingKey,
     pub kid: Option<String>,
     pub issuer: Option<String>,
+    pub audience: Option<String>,
 }
 
 impl Trusted {
@@ -60,6 +66,10 @@ impl Trusted {
             other => return Err(fault(format!("`{other}` is none of RS256, ES256, EdDSA"))),
         };
         let key = key.map_err(|error| fault(error.to_string()))?;
-        Ok(Self { algorithm, key, kid: trusted.kid.clone(), issuer: trusted.issuer.clone() })
+        Ok(Self { algorithm, key, kid: trusted.kid.clone(), issuer: trusted.issuer.clone(), audience: trusted.audience.clone() })
+    }
+    /// May a token with this head be tried with it? The key decides the algorithm, and a name that both have must be the same.
+    pub(super) fn suits(&self, head: &Header) -> bool {
+        self.algorithm == head.alg && (self.kid.is_none() || head.kid.is_none() || self.kid == head.kid)
     }
 }

@@ -104,6 +104,7 @@ fn takes_a_trusted_strangers_word_for_the_address_only() {
         public_key: format!("-----BEGIN PUBLIC KEY-----\n{der}\n-----END PUBLIC KEY-----\n"),
         kid: None,
         issuer: Some("https://id.example.org".into()),
+        audience: None,
     };
     let tokens = Tokens::new(&Signing::Secret(vec![1; 32]), std::slice::from_ref(&key)).expect("keys");
     let sign = |claims: Value| {
@@ -113,6 +114,16 @@ fn takes_a_trusted_strangers_word_for_the_address_only() {
     let exp = NOON.as_seconds() + 60;
     let good = sign(json!({"sub": "1", "email": "Ana@Example.org", "iss": "https://id.example.org", "exp": exp}));
     assert_eq!(tokens.read(&good, NOON).map(|proven| proven.who), Ok(Named::Email("ana@example.org".into())));
+    let id = |email: &str, jti: &str| {
+        let claims = json!({"email": email, "iss": "https://id.example.org", "exp": exp, "jti": jti, "sid": "s"});
+        tokens.read(&sign(claims), NOON).map(|proven| (proven.jti, proven.family)).expect("good")
+    };
+    assert_eq!(id("ana@b", "1"), id("Ana@B", "1"));
+    assert!(
+        id("ana@b", "1") != id("bo@b", "1") && id("ana@b", "1") != id("ana@b", "2"),
+        "an id counts for one account of one house"
+    );
+    assert!(*id("ana@b", "1").0 != *"1" && id("ana@b", "1").1.is_none(), "and neither id nor session is taken for one of ours");
     for claims in
         [json!({"sub": "1", "iss": "https://id.example.org", "exp": exp}), json!({"email": "a@b", "iss": "x", "exp": exp})]
     {
