@@ -143,6 +143,8 @@ async fn taps_a_topic_for_operators_only_and_shows_every_frame_as_it_passes() {
         assert_eq!((&message["action"], &message["stream"]["id"]), (&json!("created"), &json!(id)), "{frame}");
     }
     operator.unsubscribe(tap).await.expect("left");
+    // Nobody confirms an unsubscribe; what is answered after it was read after it.
+    assert!(operator.subscribe(r#"{"channel":"Nowhere"}"#).await.is_err());
     caller.add("https://twitch.tv/c").await;
     assert!(operator.until(Duration::from_millis(500), |_| true).await.is_err(), "nothing more is told");
     for client in [guest, operator] {
