@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use trunkline_persistence::{Journal as _, MemoryJournal};
-use trunkline_protocol::{ConnectionId, Principal, cable::Identifier};
+use trunkline_protocol::{ConnectionId, Principal, cable::Identifier, limits::BACKLOG_TTL};
 
 use super::*;
 use crate::{Admission, Clock, History, HubConfig, Kept, Since, Subscribing, testing};
@@ -131,11 +131,15 @@ async fn recalls_from_the_journal_what_memory_no_longer_holds() {
     }
     let first = recorder.has(10).await[0].offset.clone().expect("a place");
     hub.close().await;
-    // So late that nothing of it is rendered any more when the hub opens again.
+    // However long it was down, nothing has grown older; only then does the hub's memory let go of it.
     let late = HubConfig { clock: Clock::starting_at(testing::MOMENT.plus(Duration::from_secs(1800))), ..HubConfig::default() };
     let hub = Hub::open(plan_of(config()), journal.restarted(), late).await.expect("it opens again");
-    say(&hub, message("other", 1)).await;
     let since = Since::After { epoch: &first.epoch, offset: first.offset };
+    assert_eq!(told(hub.history(&topic, since)).map(|told| told.len()), Some(4), "memory reaches so far");
+    tokio::time::advance(BACKLOG_TTL + Duration::from_secs(1)).await;
+    for number in 0..2 {
+        say(&hub, message("kept/2", number)).await;
+    }
     assert_eq!(hub.history(&topic, since), History::Gone, "memory does not reach so far");
     let recalled = hub.recall(&topic, since).await.expect("the journal does");
     assert_eq!(recalled.iter().map(|one| numbered(one).1).collect::<Vec<_>>(), ["1", "2", "3", "4"]);
