@@ -22,6 +22,22 @@ async fn rings_an_alarm_when_nobody_asks() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn lets_a_crowd_leave_a_few_at_a_time() {
+    let hub = testing::hub(plan()).await;
+    let keys: Vec<String> = (0..400).map(|n| n.to_string()).collect();
+    join_all(keys.iter().map(|key| ask(&hub, key, Command::Read))).await;
+    tokio::time::sleep(ENTITY_IDLE - Duration::from_secs(1)).await;
+    let mut awake = vec![hub.health().awake];
+    assert_eq!(awake, [400]);
+    while hub.health().awake > 0 {
+        tokio::time::sleep(Duration::from_millis(1)).await;
+        awake.push(hub.health().awake);
+    }
+    let left_at_once = awake.windows(2).map(|pair| pair[0] - pair[1]).max();
+    assert!(left_at_once.is_some_and(|most| most <= 100), "{left_at_once:?} of 400");
+}
+
+#[tokio::test(start_paused = true)]
 async fn wakes_a_retired_entity_for_its_alarm_also_after_a_restart() {
     let journal = MemoryJournal::new();
     let hub = testing::hub_on(plan(), journal.clone()).await;

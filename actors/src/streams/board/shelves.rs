@@ -6,6 +6,7 @@ use std::{
     sync::Arc,
 };
 
+use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
 use smallvec::SmallVec;
 use trunkline_protocol::{Record, Timestamp, UserId, codec::kinds};
@@ -45,8 +46,9 @@ pub(super) struct Shelves {
     rows: HashMap<u64, Arc<Kept>>,
     active: BTreeMap<Rank, Arc<Kept>>,
     archived: BTreeMap<Rank, Arc<Kept>>,
-    links: HashMap<Arc<str>, SmallVec<[u64; 2]>>,
-    external_ids: HashMap<(UserId, Box<str>), u64>,
+    // These remember the hashes of their texts: when a table of a quarter million grows, nobody may write until each has its new place.
+    links: IndexMap<Arc<str>, SmallVec<[u64; 2]>>,
+    external_ids: IndexMap<(UserId, Box<str>), u64>,
 }
 
 impl Shelves {
@@ -122,13 +124,13 @@ impl Shelves {
         if let Some(ids) = self.links.get_mut(&kept.canonical) {
             ids.retain(|other| *other != id);
             if ids.is_empty() {
-                self.links.remove(&kept.canonical);
+                self.links.swap_remove(&kept.canonical);
             }
         }
         if let Some(external_id) = &stream.external_id {
             let name = (stream.user, external_id.clone());
             if self.external_ids.get(&name) == Some(&id) {
-                self.external_ids.remove(&name);
+                self.external_ids.swap_remove(&name);
             }
         }
         Some(kept)
