@@ -19,9 +19,9 @@ use trunkline_actors::accounts::Account;
 use trunkline_protocol::{Timestamp, UserId};
 
 use claims::{Issued, claimed_issuer, claims, id_of};
-pub use key_set::{KeySet, KeySetSeen, TrustedKeySet};
+pub use key_set::{KeySet, KeySetSeen};
 use keys::Trusted;
-pub use keys::{KeyError, Signing, TrustedKey};
+pub use keys::{KeyError, Signing, TrustedKey, TrustedKeySet};
 
 /// A token longer than this is nobody's.
 pub const TOKEN_BYTES_MAX: usize = 8 * 1024;

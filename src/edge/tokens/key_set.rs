@@ -21,11 +21,10 @@ use tokio::{
 };
 use trunkline_actors::Clock;
 use trunkline_protocol::Timestamp;
-use url::{Host, Url};
 
 use super::{
     jwk::{self, Published, Unreadable},
-    keys::{KeyError, Trusted},
+    keys::{KeyError, Trusted, TrustedKeySet},
 };
 
 /// A set is a few kilobytes.
@@ -45,54 +44,7 @@ const RETRY: Duration = Duration::from_secs(1);
 const RETRY_MOST: Duration = Duration::from_secs(60);
 const REDIRECTS_MAX: usize = 3;
 
-/// Where another house publishes its keys. Its tokens name an account of this hub by their `email` claim.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct TrustedKeySet {
-    url: Url,
-    /// The `iss` that its tokens must carry.
-    pub issuer: Option<String>,
-    /// The `aud` that its tokens must name.
-    pub audience: Option<String>,
-}
-
-impl TrustedKeySet {
-    /// A set at an address that can be trusted to be the house's own.
-    ///
-    /// # Errors
-    /// What is wrong with the address.
-    pub fn at(url: &str, issuer: Option<String>, audience: Option<String>) -> Result<Self, &'static str> {
-        let url = Url::parse(url).map_err(|_| "is no URL")?;
-        let near = match url.host() {
-            None => return Err("names no host"),
-            Some(Host::Domain(name)) => name == "localhost",
-            Some(Host::Ipv4(address)) => address.is_loopback(),
-            Some(Host::Ipv6(address)) => address.is_loopback(),
-        };
-        match url.scheme() {
-            "https" => {}
-            "http" if near => {}
-            _ => {
-                return Err(
-                    "must begin with https:// (http:// only on this machine): whoever can change the answer can sign in as anybody",
-                );
-            }
-        }
-        if !url.username().is_empty() || url.password().is_some() {
-            return Err("must not hold a name or password: public keys need none");
-        }
-        Ok(Self { url, issuer, audience })
-    }
-    /// The address as it may be shown: without its query.
-    #[must_use]
-    pub fn address(&self) -> String {
-        let mut url = self.url.clone();
-        url.set_query(None);
-        url.set_fragment(None);
-        url.into()
-    }
-}
-
-/// One of them, with the keys that were there last.
+/// A published set, with the keys that were there last.
 pub struct KeySet {
     source: TrustedKeySet,
     http: Client,
@@ -306,30 +258,6 @@ mod tests {
     use reqwest::header::HeaderValue;
 
     use super::*;
-
-    #[test]
-    fn asks_only_where_nobody_can_change_the_answer() {
-        let at = |url: &str| TrustedKeySet::at(url, None, None).map(|set| set.address());
-        for fine in ["https://id.example.org/keys", "http://127.0.0.1:8080/keys", "http://[::1]/keys", "http://localhost/keys"] {
-            assert_eq!(at(fine).as_deref(), Ok(fine));
-        }
-        assert_eq!(
-            at("https://id.example.org/keys?secret=x#y").as_deref(),
-            Ok("https://id.example.org/keys"),
-            "a query is not shown"
-        );
-        for bad in [
-            "",
-            "keys",
-            "http://id.example.org/",
-            "http://127.0.0.1.example.org/",
-            "ftp://localhost/",
-            "file:///keys",
-            "https://a:b@c/",
-        ] {
-            assert!(at(bad).is_err(), "{bad}");
-        }
-    }
 
     #[test]
     fn believes_a_house_within_bounds_how_long_its_keys_are_good_for() {
