@@ -271,6 +271,14 @@ impl Composer {
             self.ends.push((self.bytes.len(), latest(broadcast, identifier)));
         }
     }
+    /// A frame that is no broadcast.
+    pub(super) fn add_word(&mut self, frame: &ServerFrame<'_>, speaks: Subprotocol) {
+        let before = self.bytes.len();
+        append_frame(&mut self.bytes, frame, speaks);
+        if self.bytes.len() > before {
+            self.ends.push((self.bytes.len(), None));
+        }
+    }
     fn add_frame(&mut self, frame: &Bytes, key: Option<LatestKey>) {
         if frame.is_empty() {
             return;

@@ -38,6 +38,7 @@ struct Question {
     since: Place,
     identifier: usize,
     dialect: Dialect,
+    last: bool,
 }
 
 #[derive(PartialEq, Eq, Hash)]
@@ -46,12 +47,21 @@ enum Place {
     Seconds(i64),
 }
 
-/// A topic's history since a place, as it is written to a socket.
+/// A topic's history since a place, as it is written to a socket; behind that of the last topic, that this was all.
 struct Reading {
     /// Kept, because its address is part of the question.
     _identifier: Rc<Identifier>,
     run: FrameRun,
     upto: u64,
+}
+
+/// To whom a topic's history is told.
+#[derive(Clone, Copy)]
+struct Hearer<'a> {
+    identifier: &'a Rc<Identifier>,
+    dialect: Dialect,
+    /// It is the last topic that was asked for: the word that this was all goes out with it.
+    last: bool,
 }
 
 /// Everything that was missed of one topic: what the journal still held, and what memory holds.
@@ -115,13 +125,14 @@ impl Core {
         };
         // A stream that is none of the subscription's cannot be told.
         let known = request.streams.keys().all(|name| topics.iter().any(|topic| topic.name() == name));
-        let missed = |topic: &Topic, asked, recalled: &mut Vec<(Topic, Vec<Broadcast>)>| {
-            let read = recalled.iter_mut().find(|(of, _)| of == topic).map(|(_, read)| std::mem::take(read));
-            self.missed(topic, asked, &read.unwrap_or_default(), identifier, client.dialect())
-        };
+        let wanted: Vec<_> = topics.iter().filter_map(|topic| Some((topic, since(topic, request)?))).collect();
         let told: Option<Vec<Missed>> = recalled.filter(|_| known).and_then(|mut recalled| {
-            let wanted = topics.iter().filter_map(|topic| Some((topic, since(topic, request)?)));
-            wanted.map(|(topic, asked)| missed(topic, asked, &mut recalled)).collect()
+            let missed = |(at, (topic, asked)): (usize, &(&Topic, Since<'_>))| {
+                let read = recalled.iter_mut().find(|(of, _)| of == *topic).map(|(_, read)| std::mem::take(read));
+                let hearer = Hearer { identifier, dialect: client.dialect(), last: at + 1 == wanted.len() };
+                self.missed(topic, *asked, &read.unwrap_or_default(), hearer)
+            };
+            wanted.iter().enumerate().map(missed).collect()
         });
         let Some(told) = told else {
             self.let_go(client, identifier, |_| false);
@@ -136,21 +147,16 @@ impl Core {
             client.link.replay(&reading.run);
             self.table.borrow_mut().catch_up(&topic, client.slot.get(), identifier, reading.upto);
         }
-        client.send(&ServerFrame::ConfirmHistory(identifier.json()));
+        if wanted.is_empty() {
+            client.send(&ServerFrame::ConfirmHistory(identifier.json()));
+        }
     }
     /// `None` where some of it is gone.
-    fn missed(
-        &self,
-        topic: &Topic,
-        asked: Since<'_>,
-        recalled: &[Broadcast],
-        identifier: &Rc<Identifier>,
-        dialect: Dialect,
-    ) -> Option<Missed> {
+    fn missed(&self, topic: &Topic, asked: Since<'_>, recalled: &[Broadcast], hearer: Hearer<'_>) -> Option<Missed> {
         let last = recalled.last().and_then(|last| last.offset.as_ref());
         let since = last.map_or(asked, |last| Since::After { epoch: &last.epoch, offset: last.offset });
-        let reading = self.reading(topic, since, identifier, dialect)?;
-        let recalled = last.map(|_| framed(recalled, identifier, dialect));
+        let reading = self.reading(topic, since, hearer)?;
+        let recalled = last.map(|_| framed(recalled, hearer.identifier, hearer.dialect));
         Some(Missed { topic: topic.clone(), recalled, reading })
     }
     /// Resolves when no pass is under way.
@@ -159,17 +165,22 @@ impl Core {
             self.pass_over.notified().await;
         }
     }
-    fn reading(&self, topic: &Topic, since: Since<'_>, identifier: &Rc<Identifier>, dialect: Dialect) -> Option<Rc<Reading>> {
+    fn reading(&self, topic: &Topic, since: Since<'_>, hearer: Hearer<'_>) -> Option<Rc<Reading>> {
+        let Hearer { identifier, dialect, last } = hearer;
         let place = match since {
             Since::After { epoch, offset } => Place::After(epoch.to_owned(), offset),
             Since::Seconds(seconds) => Place::Seconds(seconds),
         };
-        let question = Question { topic: topic.clone(), since: place, identifier: Rc::as_ptr(identifier).addr(), dialect };
+        let question = Question { topic: topic.clone(), since: place, identifier: Rc::as_ptr(identifier).addr(), dialect, last };
         if let Some(known) = self.readings.borrow().known.get(&question) {
             return Some(known.clone());
         }
         let History::Recovered { broadcasts, upto } = self.hub().history(topic, since) else { return None };
-        let reading = Rc::new(Reading { _identifier: identifier.clone(), run: framed(&broadcasts, identifier, dialect), upto });
+        let mut composer = compose(&broadcasts, identifier, dialect);
+        if last {
+            composer.add_word(&ServerFrame::ConfirmHistory(identifier.json()), dialect.speaks);
+        }
+        let reading = Rc::new(Reading { _identifier: identifier.clone(), run: composer.take(), upto });
         self.readings.borrow_mut().keep(question, &reading);
         Some(reading)
     }
@@ -185,7 +196,11 @@ fn since<'a>(topic: &Topic, request: &'a HistoryRequest) -> Option<Since<'a>> {
 }
 
 pub(super) fn framed(broadcasts: &[Broadcast], identifier: &Rc<Identifier>, dialect: Dialect) -> FrameRun {
+    compose(broadcasts, identifier, dialect).take()
+}
+
+fn compose(broadcasts: &[Broadcast], identifier: &Rc<Identifier>, dialect: Dialect) -> Composer {
     let mut composer = Composer::default();
     broadcasts.iter().for_each(|broadcast| composer.add(broadcast, identifier, dialect));
-    composer.take()
+    composer
 }
