@@ -28,6 +28,7 @@ pub mod answer;
 pub mod rest;
 pub mod publish;
 pub mod events;
+pub mod openapi;
 pub mod dashboard;
 pub mod page;
 

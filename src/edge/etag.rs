@@ -1,6 +1,13 @@
 //! Entity tags (RFC 9110, section 13): does a client have the present version already? Asked by whatever answers with an `ETag`.
 
 use actix_web::http::header::{HeaderMap, IF_NONE_MATCH};
+use sha2::{Digest as _, Sha256};
+
+/// The tag of a content.
+#[must_use]
+pub fn of(content: &[u8]) -> String {
+    format!("\"{:.24x}\"", Sha256::digest(content))
+}
 
 /// Whether `If-None-Match` names this tag: compared weakly, as the standard asks; `*` names any.
 #[must_use]

@@ -36,6 +36,7 @@ use super::{
     Problem, body,
     connection::{self, Client, Dialect},
     gateway::Core,
+    openapi::{Table, operation, shapes::publishing::Listening},
     query::parse_flag,
     socket::{Link, Wire},
     upgrade::{Handshake, IDENTIFY_DEADLINE, Unidentified},
@@ -43,6 +44,7 @@ use super::{
 
 /// Where it is.
 pub const PATH: &str = "/events";
+const EVENTS: &str = "text/event-stream";
 /// A body of commands.
 const BODY_BYTES_MAX: usize = 64 * 1024;
 const BODY_TIMEOUT: Duration = Duration::from_secs(20);
@@ -53,6 +55,20 @@ const CHUNK_BYTES: usize = 64 * 1024;
 pub fn routes(root: &mut ServiceConfig) {
     root.service(
         web::resource(PATH).route(web::get().to(get)).route(web::post().to(post)).route(web::method(Method::OPTIONS).to(options)),
+    );
+}
+
+/// What they say of themselves.
+pub fn describe(root: &mut Table) {
+    let listen =
+        |summary| operation(summary).text(200, "Server-sent events, until one of both has enough.", EVENTS).refuses(&[400, 503]);
+    let many = "The body is a cable's `subscribe` command on each line.";
+    root.about("publishing").describe(
+        PATH,
+        vec![
+            (Method::GET, listen("Listen to one channel or stream").query::<Listening>()),
+            (Method::POST, listen("Listen to several").about(many)),
+        ],
     );
 }
 

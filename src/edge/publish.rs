@@ -11,7 +11,7 @@ use std::{
 use actix_web::{
     HttpRequest, HttpResponse,
     http::{
-        StatusCode,
+        Method, StatusCode,
         header::{AUTHORIZATION, CONTENT_LENGTH},
     },
     web::{self, Payload, ServiceConfig},
@@ -21,11 +21,17 @@ use subtle::ConstantTimeEq as _;
 use trunkline_actors::{AskError, Hub, pubsub::Pubsub};
 use trunkline_protocol::{
     Principal,
-    cable::publication::{Publication, Unpublishable},
+    cable::publication::{Publication as Published, Unpublishable},
     limits::BODY_BYTES_MAX,
 };
 
-use super::{Gate, Problem, body};
+use super::{
+    Gate, Problem, body,
+    openapi::{
+        Table, operation,
+        shapes::publishing::{Presence, Publication},
+    },
+};
 use crate::config::PublishKeys;
 
 /// Where the older of the two is; it stands outside `/api`.
@@ -63,6 +69,17 @@ pub fn routes(desk: web::Data<PublishDesk>) -> impl FnOnce(&mut ServiceConfig) +
     }
 }
 
+/// What they say of themselves; they take any method, and say so of all but one.
+pub fn describe(root: &mut Table) {
+    let told = |key| operation("Publish").with_key(key).json::<Publication>().nothing(201, "It was told; what is kept is durable.");
+    let present = operation("Who has joined a stream").with_key("publish_key").answers::<Presence>(200, "Who is there.");
+    let off = "404 where the deployment has no key for it. One message, an array of them, or a command.";
+    root.about("publishing")
+        .describe(BROADCAST, vec![(Method::POST, told("broadcast_key").about(off).refuses(&[404]))])
+        .describe(PUBLISH, vec![(Method::POST, told("publish_key").about(off).refuses(&[404]))])
+        .describe(&format!("{PRESENCE}{{stream}}/users"), vec![(Method::GET, present.refuses(&[404]))]);
+}
+
 async fn broadcast(desk: web::Data<PublishDesk>, request: HttpRequest, payload: Payload) -> Result<HttpResponse, Problem> {
     answer(&desk, desk.keys.broadcast.as_deref(), &request, payload).await
 }
@@ -73,7 +90,7 @@ async fn publish(desk: web::Data<PublishDesk>, request: HttpRequest, payload: Pa
 
 async fn answer(desk: &PublishDesk, key: Option<&str>, request: &HttpRequest, payload: Payload) -> Result<HttpResponse, Problem> {
     let key = key.ok_or_else(closed)?;
-    if request.method() != actix_web::http::Method::POST {
+    if request.method() != Method::POST {
         return Err(Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "NOT_A_POST", "One publishes with POST"));
     }
     if !holds(key, request) {
@@ -84,9 +101,9 @@ async fn answer(desk: &PublishDesk, key: Option<&str>, request: &HttpRequest, pa
         return Err(Problem::too_large(BODY_BYTES_MAX));
     }
     let body = body::arrive(payload, BODY_BYTES_MAX, BODY_TIMEOUT).await?;
-    match Publication::read(&body)? {
-        Publication::Messages(messages) => desk.pubsub.publish(&desk.hub, messages).await.map_err(untold)?,
-        Publication::Disconnect { identifier, reconnect } => {
+    match Published::read(&body)? {
+        Published::Messages(messages) => desk.pubsub.publish(&desk.hub, messages).await.map_err(untold)?,
+        Published::Disconnect { identifier, reconnect } => {
             let gate = desk.gate.get().ok_or_else(|| Problem::unavailable("STARTING", "The hub is starting", 1))?;
             gate.disconnect(named_by(identifier), reconnect);
         }

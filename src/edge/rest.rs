@@ -24,8 +24,18 @@ use actix_web::{
 use trunkline_actors::Hub;
 use trunkline_persistence::Journal;
 
-use super::{EdgeConfig, EdgeStats, Gate, Problem, auth::Auth, dashboard, idempotency, limits::Minutes, page};
+use super::{
+    EdgeConfig, EdgeStats, Gate, Problem,
+    auth::Auth,
+    dashboard, events, idempotency,
+    limits::Minutes,
+    openapi::{self, Table},
+    page, publish,
+};
 use crate::{config::StreamsConfig, telemetry::metrics::Metrics};
+
+/// Where the resources are.
+const API: &str = "/api/v1";
 
 /// What every handler may use: the hub, and what the edge was told. Handed out as `web::Data<Api>`.
 pub struct Api {
@@ -54,33 +64,41 @@ pub fn routes(api: web::Data<Api>) -> impl FnOnce(&mut ServiceConfig) + Clone {
     move |root: &mut ServiceConfig| {
         let faults = api.config.demo_faults;
         root.app_data(api);
-        health::routes(root);
-        streams::wall_routes(root);
-        accounts::root_routes(root);
-        metrics::routes(root);
+        outside().mount(root);
+        openapi::routes(root, |faults| vec![outside(), resources(faults)], faults);
         dashboard::routes(root);
         page::routes(root);
-        root.service(
-            web::scope("/api/v1")
-                .wrap(from_fn(idempotency::pass))
-                .configure(resources)
-                .configure(move |api| system::routes(api, faults)),
-        );
+        root.service(web::scope(API).wrap(from_fn(idempotency::pass)).configure(move |api| resources(faults).mount(api)));
         root.default_service(web::to(nothing_here));
     }
 }
 
+/// The table of what stands outside `/api/v1`.
+fn outside() -> Table {
+    let mut root = Table::under("");
+    health::routes(&mut root);
+    streams::wall_routes(&mut root);
+    accounts::root_routes(&mut root);
+    metrics::routes(&mut root);
+    publish::describe(&mut root);
+    events::describe(&mut root);
+    root
+}
+
 /// The table: each line is a resource, mounted under `/api/v1`.
-fn resources(api: &mut ServiceConfig) {
-    streams::routes(api);
-    accounts::routes(api);
-    users::routes(api);
-    api_keys::routes(api);
-    audit::routes(api);
-    locations::routes(api);
-    ignore_lists::routes(api);
-    streamers::routes(api);
-    timestamps::routes(api);
+fn resources(demo_faults: bool) -> Table {
+    let mut api = Table::under(API);
+    streams::routes(&mut api);
+    accounts::routes(&mut api);
+    users::routes(&mut api);
+    api_keys::routes(&mut api);
+    audit::routes(&mut api);
+    locations::routes(&mut api);
+    ignore_lists::routes(&mut api);
+    streamers::routes(&mut api);
+    timestamps::routes(&mut api);
+    system::routes(&mut api, demo_faults);
+    api
 }
 
 async fn nothing_here() -> Result<actix_web::HttpResponse, Problem> {

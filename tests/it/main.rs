@@ -15,5 +15,6 @@ mod lists;
 mod pubsub;
 mod seam;
 mod history;
+mod openapi;
 mod system;
 mod revoking;

@@ -2,8 +2,8 @@
 
 use actix_web::{
     HttpRequest, HttpResponse,
-    http::{StatusCode, header},
-    web::{self, ServiceConfig},
+    http::{Method, StatusCode, header},
+    web,
 };
 use serde_json::{Map, Value, json};
 use trunkline_actors::{
@@ -22,23 +22,43 @@ use uuid::Uuid;
 use crate::edge::{
     Api, Body, Caller, Problem,
     auth::{self, REFRESH_LIFETIME},
+    openapi::{
+        Table, operation, resource,
+        shapes::accounts::{
+            Credentials, Me, NewAccount as Joining, PasswordChange, PublicKeys, RefreshToken, Refreshed, SignedIn, SignedOut,
+            SignedUp,
+        },
+    },
 };
 
 /// Both spellings of each path, under `/api/v1`.
-pub fn routes(api: &mut ServiceConfig) {
+pub fn routes(api: &mut Table) {
+    let open = |summary| operation(summary).open();
     for prefix in ["", "/users"] {
-        api.route(&format!("{prefix}/login"), web::post().to(login))
-            .route(&format!("{prefix}/signup"), web::post().to(signup))
-            .route(&format!("{prefix}/logout"), web::delete().to(logout));
+        let signed_in = open("Sign in").body_under::<Credentials>("user").answers::<SignedIn>(200, "A token, also as a header.");
+        let signed_up = open("Sign up").body_under::<Joining>("user").answers::<SignedUp>(201, "An account, and a token.");
+        let signed_out = open("Sign out").about("Also without a token: whoever wants to be out is out.");
+        api.about("accounts")
+            .service(resource(&format!("{prefix}/login")).post(login, signed_in.refuses(&[401])))
+            .service(resource(&format!("{prefix}/signup")).post(signup, signed_up.refuses(&[403])))
+            .service(resource(&format!("{prefix}/logout")).delete(logout, signed_out.answers::<SignedOut>(200, "Signed out.")));
     }
-    api.route("/auth/refresh", web::post().to(refresh))
-        .route("/users/me", web::get().to(me))
-        .route("/users/password", web::put().to(change_password));
+    let refreshed = open("Stay signed in").about("The old refresh token is used up; used again, it ends the chain.");
+    let refreshed = refreshed.body::<RefreshToken>().answers::<Refreshed>(200, "The next tokens.").refuses(&[401]);
+    let changed = operation("Change one's password").about("Every token issued before ends.").body_under::<PasswordChange>("user");
+    api.service(resource("/auth/refresh").post(refresh, refreshed))
+        .service(resource("/users/me").get(me, operation("Who am I?").answers::<Me>(200, "Who asks, and what they may.")))
+        .service(resource("/users/password").on(
+            [Method::PUT],
+            change_password,
+            changed.nothing(204, "It is changed.").refuses(&[403]),
+        ));
 }
 
 /// What stands at the root rather than under `/api/v1`.
-pub fn root_routes(root: &mut ServiceConfig) {
-    root.route("/.well-known/jwks.json", web::get().to(public_keys));
+pub fn root_routes(root: &mut Table) {
+    let keys = operation("The keys of tokens").open().answers::<PublicKeys>(200, "Public keys (RFC 7517).");
+    root.about("accounts").service(resource("/.well-known/jwks.json").get(public_keys, keys));
 }
 
 /// An account as it is shown: to itself, and beside what it made.

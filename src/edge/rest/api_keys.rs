@@ -2,11 +2,7 @@
 
 use std::time::Duration;
 
-use actix_web::{
-    HttpResponse,
-    http::header,
-    web::{self, Data, ServiceConfig},
-};
+use actix_web::{HttpResponse, http::header, web::Data};
 use serde_json::{Map, Value, json};
 use trunkline_actors::accounts::{
     api_key::{ApiKey, ApiKeyCommand, LIFETIME, NewApiKey, OVERLAP, Secret},
@@ -17,7 +13,16 @@ use trunkline_actors::accounts::{
 use trunkline_protocol::{Refusal, Role, Timestamp};
 
 use super::users::role_of;
-use crate::edge::{Api, Body, Caller, Id, Problem, Query};
+use crate::edge::{
+    Api, Body, Caller, Id, Problem, Query,
+    openapi::{
+        Table, operation, resource,
+        shapes::{
+            After,
+            accounts::{ApiKey as Shown, ApiKeyFields, ApiKeyList, NewSecret, Rotation},
+        },
+    },
+};
 
 type Answer = Result<HttpResponse, Problem>;
 /// An overlap is for changing over, not for keeping two keys.
@@ -25,10 +30,20 @@ const OVERLAP_MAX: Duration = Duration::from_secs(30 * 24 * 3600);
 const NAME_CHARS_MAX: usize = 100;
 const DAY_S: u64 = 24 * 3600;
 
-pub fn routes(api: &mut ServiceConfig) {
-    api.service(web::resource("/api_keys").route(web::get().to(index)).route(web::post().to(create)))
-        .service(web::resource("/api_keys/{id}").route(web::get().to(show)).route(web::delete().to(remove)))
-        .service(web::resource("/api_keys/{id}/rotate").route(web::post().to(rotate)));
+pub fn routes(api: &mut Table) {
+    let admin = |summary| operation(summary).needs(API_KEYS_WRITE);
+    let list = admin("List keys").query::<After>().answers::<ApiKeyList>(200, "A part of the keys.");
+    let made = admin("Make a key").body_under::<ApiKeyFields>("api_key").answers::<NewSecret>(201, "The key, with its secret.");
+    let rotated =
+        admin("Change a key's secret").body_under::<Rotation>("api_key").answers::<NewSecret>(200, "The key, with its secret.");
+    api.about("API keys")
+        .service(resource("/api_keys").get(index, list).post(create, made))
+        .service(
+            resource("/api_keys/{id}")
+                .get(show, admin("Show a key").answers::<Shown>(200, "The key."))
+                .delete(remove, admin("Delete a key").nothing(204, "It is gone, and so are its sockets.")),
+        )
+        .service(resource("/api_keys/{id}/rotate").post(rotate, rotated));
 }
 
 async fn index(api: Data<Api>, caller: Caller, query: Query) -> Answer {

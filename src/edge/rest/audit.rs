@@ -1,9 +1,6 @@
 //! `/audit`: who did what, newest first, and whether the chain is whole (`platform.md` section 2).
 
-use actix_web::{
-    HttpResponse,
-    web::{self, Data, ServiceConfig},
-};
+use actix_web::{HttpResponse, web::Data};
 use serde_json::{Value, json};
 use trunkline_actors::accounts::{
     audit::{self, Entry},
@@ -11,13 +8,25 @@ use trunkline_actors::accounts::{
     policy::permission::AUDIT_READ,
 };
 
-use crate::edge::{Api, Caller, Problem, Query};
+use crate::edge::{
+    Api, Caller, Problem, Query,
+    openapi::{
+        Table, operation, resource,
+        shapes::{
+            After,
+            accounts::{AuditFilter, AuditHead, AuditPage},
+        },
+    },
+};
 
 type Answer = Result<HttpResponse, Problem>;
 
-pub fn routes(api: &mut ServiceConfig) {
-    api.service(web::resource("/audit").route(web::get().to(index)))
-        .service(web::resource("/audit/verify").route(web::get().to(verify)));
+pub fn routes(api: &mut Table) {
+    let list = operation("List who did what").needs(AUDIT_READ).query::<AuditFilter>().query::<After>();
+    let whole = operation("Verify the chain").needs(AUDIT_READ).answers::<AuditHead>(200, "Whether it is whole.");
+    api.about("audit")
+        .service(resource("/audit").get(index, list.answers::<AuditPage>(200, "A part of the audit, newest first.")))
+        .service(resource("/audit/verify").get(verify, whole));
 }
 
 /// `?actor=` (an id or an address) `&action=` (`login.failed`, or a family: `login.`) `&since=&limit=&cursor=`.

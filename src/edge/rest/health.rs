@@ -1,20 +1,27 @@
 //! Is it well? `/health*`: without signing in, without rate limit, also in maintenance (`streams.md` 7.3).
 
-use actix_web::{
-    HttpResponse,
-    http::StatusCode,
-    web::{self, ServiceConfig},
-};
+use actix_web::{HttpResponse, http::StatusCode, web};
 use serde_json::json;
 use trunkline_actors::system::JournalSeen;
 
-use crate::edge::Api;
+use crate::edge::{
+    Api,
+    openapi::{
+        Table, operation, resource,
+        shapes::system::{Alive, DetailedHealth, Health, Ready},
+    },
+};
 
-pub fn routes(root: &mut ServiceConfig) {
-    root.service(web::resource("/health").route(web::get().to(health)))
-        .service(web::resource("/health/live").route(web::get().to(live)))
-        .service(web::resource("/health/ready").route(web::get().to(ready)))
-        .service(web::resource("/health/detailed").route(web::get().to(detailed)));
+pub fn routes(root: &mut Table) {
+    let open = |summary| operation(summary).open();
+    let whole = open("Is the hub well?").answers::<Health>(200, "It is.").answers::<Health>(503, "It is not.");
+    let ready_ = open("May it be sent work?").answers::<Ready>(200, "It may.").answers::<Ready>(503, "It may not.");
+    let more = open("Is it well, and what does it count?").answers::<DetailedHealth>(200, "It is.");
+    root.about("system")
+        .service(resource("/health").get(health, whole))
+        .service(resource("/health/live").get(live, open("Does the process answer?").answers::<Alive>(200, "It does.")))
+        .service(resource("/health/ready").get(ready, ready_))
+        .service(resource("/health/detailed").get(detailed, more.answers::<DetailedHealth>(503, "It is not.")));
 }
 
 async fn health(api: web::Data<Api>) -> HttpResponse {

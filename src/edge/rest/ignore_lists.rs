@@ -1,9 +1,6 @@
 //! `/ignore_lists` (`streams.md` section 6): who and what is not wanted.
 
-use actix_web::{
-    HttpRequest, HttpResponse,
-    web::{self, Data, ServiceConfig},
-};
+use actix_web::{HttpRequest, HttpResponse, http::Method, web::Data};
 use serde_json::{Map, Value, json};
 use trunkline_actors::{
     accounts::policy::permission::{IGNORE_LISTS_READ, IGNORE_LISTS_WRITE},
@@ -14,24 +11,56 @@ use trunkline_actors::{
 };
 
 use super::listing::{self, Paging};
-use crate::edge::{Api, Body, BodyLimit, Caller, Id, Problem, Query};
+use crate::edge::{
+    Api, Body, BodyLimit, Caller, Id, Problem, Query,
+    openapi::{
+        Table, operation, resource,
+        shapes::{
+            Pages,
+            ignore_lists::{
+                BulkCreate, BulkCreated, BulkDelete, BulkDeleted, IgnoreEntry, IgnoreFields, IgnoreFilter, IgnorePage,
+                IgnoredByType,
+            },
+        },
+    },
+};
 
 type Answer = Result<HttpResponse, Problem>;
 /// Entries of one bulk creation, and ids of one bulk deletion.
 const BULK_MAX: usize = 10_000;
 
-pub fn routes(api: &mut ServiceConfig) {
-    let bulk_create = web::resource("/ignore_lists/bulk_create").app_data(BodyLimit(trunkline_protocol::limits::IMPORT_BYTES_MAX));
-    api.service(web::resource("/ignore_lists").route(web::get().to(index)).route(web::post().to(create)))
-        .service(web::resource("/ignore_lists/by_type").route(web::get().to(by_type)))
-        .service(bulk_create.route(web::post().to(create_all)))
-        .service(web::resource("/ignore_lists/bulk_delete").route(web::delete().to(remove_all)).route(web::post().to(remove_all)))
+pub fn routes(api: &mut Table) {
+    let reads = |summary| operation(summary).needs(IGNORE_LISTS_READ);
+    let writes = |summary| operation(summary).needs(IGNORE_LISTS_WRITE);
+    let fields = |summary| writes(summary).body_under::<IgnoreFields>("ignore_list");
+    let list = reads("List entries").query::<IgnoreFilter>().query::<Pages>().answers::<IgnorePage>(200, "A page of entries.");
+    let all = reads("Every value, by list").answers::<IgnoredByType>(200, "Every value.");
+    let create_many = writes("Add many entries").about("201 always: what could be listed is, and the rest is told why not.");
+    let remove_many = writes("Take many entries off").about("The ids may also stand in the query, as `ids[]=`.");
+    let bulk = BodyLimit(trunkline_protocol::limits::IMPORT_BYTES_MAX);
+    api.about("ignore lists")
         .service(
-            web::resource("/ignore_lists/{id}")
-                .route(web::get().to(show))
-                .route(web::patch().to(change))
-                .route(web::put().to(change))
-                .route(web::delete().to(remove)),
+            resource("/ignore_lists")
+                .get(index, list)
+                .post(create, fields("Add an entry").answers::<IgnoreEntry>(201, "It was added.")),
+        )
+        .service(resource("/ignore_lists/by_type").get(by_type, all))
+        .service(
+            resource("/ignore_lists/bulk_create").app_data(bulk).post(
+                create_all,
+                create_many.json::<BulkCreate>().answers::<BulkCreated>(201, "What was added, and what was not."),
+            ),
+        )
+        .service(resource("/ignore_lists/bulk_delete").on(
+            [Method::DELETE, Method::POST],
+            remove_all,
+            remove_many.json::<BulkDelete>().answers::<BulkDeleted>(200, "How many there were."),
+        ))
+        .service(
+            resource("/ignore_lists/{id}")
+                .get(show, reads("Show an entry").answers::<IgnoreEntry>(200, "The entry."))
+                .change(change, fields("Change an entry").answers::<IgnoreEntry>(200, "The entry, changed."))
+                .delete(remove, writes("Take an entry off").nothing(204, "It is gone.")),
         );
 }
 

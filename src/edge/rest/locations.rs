@@ -1,12 +1,9 @@
 //! `/locations` (`streams.md` section 5): where streams are.
 
-use actix_web::{
-    HttpRequest, HttpResponse,
-    web::{self, Data, ServiceConfig},
-};
+use actix_web::{HttpRequest, HttpResponse, web::Data};
 use serde_json::json;
 use trunkline_actors::{
-    accounts::policy::permission::LOCATIONS_READ,
+    accounts::policy::permission::{LOCATIONS_READ, LOCATIONS_WRITE},
     streams::{
         location::{self, LocationFilter, LocationRow, Locations, Place, PlaceChange},
         tally::Tally,
@@ -14,24 +11,48 @@ use trunkline_actors::{
 };
 
 use super::listing::{self, Paging};
-use crate::edge::{Api, Body, Caller, Id, Problem, Query};
+use crate::edge::{
+    Api, Body, Caller, Id, Problem, Query,
+    openapi::{
+        Operation, Table, operation, resource,
+        shapes::{
+            Pages, Wrap,
+            places::{LocationFields, LocationFilter as Wanted, LocationList, LocationPage, OneLocation},
+        },
+    },
+};
 
 type Answer = Result<HttpResponse, Problem>;
 /// Seconds for which a client may keep the lists without asking again (`streams.md` section 5).
 const ALL_MAX_AGE_S: u32 = 300;
 const KNOWN_MAX_AGE_S: u32 = 900;
 
-pub fn routes(api: &mut ServiceConfig) {
-    api.service(web::resource("/locations").route(web::get().to(index)).route(web::post().to(create)))
-        .service(web::resource("/locations/all").route(web::get().to(all)))
-        .service(web::resource("/locations/known_cities").route(web::get().to(known_cities)))
+pub fn routes(api: &mut Table) {
+    let list = || operation("List locations").needs(LOCATIONS_READ);
+    api.about("locations")
         .service(
-            web::resource("/locations/{id}")
-                .route(web::get().to(show))
-                .route(web::patch().to(change))
-                .route(web::put().to(change))
-                .route(web::delete().to(remove)),
+            resource("/locations")
+                .get(index, list().query::<Wanted>().query::<Pages>().answers::<LocationPage>(200, "A page of locations."))
+                .post(create, written("Add a location").answers::<OneLocation>(201, "It was added.")),
+        )
+        .service(resource("/locations/all").get(all, list().answers::<LocationList>(200, "Every location, briefly.")))
+        .service(
+            resource("/locations/known_cities")
+                .get(known_cities, list().answers::<LocationList>(200, "Every known city, briefly.")),
+        )
+        .service(
+            resource("/locations/{id}")
+                .get(
+                    show,
+                    operation("Show a location").needs(LOCATIONS_READ).query::<Wrap>().answers::<OneLocation>(200, "The location."),
+                )
+                .change(change, written("Change a location").answers::<OneLocation>(200, "The location, changed."))
+                .delete(remove, operation("Delete a location").needs(LOCATIONS_WRITE).nothing(204, "It is gone.").refuses(&[422])),
         );
+}
+
+fn written(summary: &'static str) -> Operation {
+    operation(summary).needs(LOCATIONS_WRITE).query::<Wrap>().body_under::<LocationFields>("location")
 }
 
 async fn index(api: Data<Api>, caller: Caller, query: Query) -> Answer {

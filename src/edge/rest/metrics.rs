@@ -1,14 +1,18 @@
 //! `GET /metrics`: what the hub counts, for Prometheus (`streams.md` 7.4). Without signing in and without rate limit: it names nobody.
 
-use actix_web::{
-    HttpResponse,
-    web::{self, ServiceConfig},
+use actix_web::{HttpResponse, web};
+
+use crate::{
+    edge::{
+        Api,
+        openapi::{Table, operation, resource},
+    },
+    telemetry::metrics::Sample,
 };
 
-use crate::{edge::Api, telemetry::metrics::Sample};
-
-pub fn routes(root: &mut ServiceConfig) {
-    root.service(web::resource("/metrics").route(web::get().to(metrics)));
+pub fn routes(root: &mut Table) {
+    let counted = operation("What the hub counts, for Prometheus").open().text(200, "Samples.", "text/plain");
+    root.about("system").service(resource("/metrics").get(metrics, counted));
 }
 
 async fn metrics(api: web::Data<Api>) -> HttpResponse {

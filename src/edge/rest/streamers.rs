@@ -1,12 +1,9 @@
 //! `/streamers` (`streams.md` 7.1): who streams, and where their accounts are.
 
-use actix_web::{
-    HttpResponse,
-    web::{self, Data, ServiceConfig},
-};
+use actix_web::{HttpResponse, web::Data};
 use serde_json::{Map, Value, json};
 use trunkline_actors::{
-    accounts::policy::permission::STREAMERS_READ,
+    accounts::policy::permission::{STREAMERS_DELETE, STREAMERS_READ, STREAMERS_WRITE},
     streams::{
         streamer::{self, ProfileChange, StreamerRow, Streamers},
         tally::Tally,
@@ -14,18 +11,35 @@ use trunkline_actors::{
 };
 
 use super::listing::{self, Paging};
-use crate::edge::{Api, Body, Caller, Id, Problem, Query};
+use crate::edge::{
+    Api, Body, Caller, Id, Problem, Query,
+    openapi::{
+        Table, operation, resource,
+        shapes::{
+            Pages, Wrap,
+            places::{OneStreamer, StreamerFields, StreamerFilter, StreamerPage},
+        },
+    },
+};
 
 type Answer = Result<HttpResponse, Problem>;
 
-pub fn routes(api: &mut ServiceConfig) {
-    api.service(web::resource("/streamers").route(web::get().to(index)).route(web::post().to(create))).service(
-        web::resource("/streamers/{id}")
-            .route(web::get().to(show))
-            .route(web::patch().to(change))
-            .route(web::put().to(change))
-            .route(web::delete().to(remove)),
-    );
+pub fn routes(api: &mut Table) {
+    let list = operation("List streamers").needs(STREAMERS_READ).query::<StreamerFilter>().query::<Pages>();
+    let show = operation("Show a streamer").needs(STREAMERS_READ).query::<Wrap>();
+    let written = |summary| operation(summary).needs(STREAMERS_WRITE).query::<Wrap>().body_under::<StreamerFields>("streamer");
+    api.about("streamers")
+        .service(
+            resource("/streamers")
+                .get(index, list.answers::<StreamerPage>(200, "A page of streamers."))
+                .post(create, written("Add a streamer").answers::<OneStreamer>(201, "They were added.")),
+        )
+        .service(
+            resource("/streamers/{id}")
+                .get(self::show, show.answers::<OneStreamer>(200, "The streamer."))
+                .change(change, written("Change a streamer").answers::<OneStreamer>(200, "The streamer, changed."))
+                .delete(remove, operation("Delete a streamer").needs(STREAMERS_DELETE).nothing(204, "They are gone.")),
+        );
 }
 
 async fn index(api: Data<Api>, caller: Caller, query: Query) -> Answer {

@@ -10,32 +10,55 @@ mod import;
 mod lines;
 mod list;
 mod one;
+mod told;
 mod wall;
 
-use actix_web::web::{self, ServiceConfig};
+use actix_web::http::Method;
 use trunkline_actors::accounts::policy::permission::{STREAMS_TAGS, STREAMS_WRITE};
 use trunkline_protocol::{Principal, limits::IMPORT_BYTES_MAX};
 
-use crate::{config::Feature, edge::body::BodyLimit};
+use crate::{
+    config::Feature,
+    edge::{
+        body::BodyLimit,
+        openapi::{Table, resource},
+    },
+};
 
 /// The routes under `/api/v1`.
-pub fn routes(api: &mut ServiceConfig) {
-    api.service(web::resource("/streams.json").get(wall::feed))
-        .service(web::resource("/streams").get(list::index).post(one::create))
-        .service(web::resource("/streams/batch").patch(batch::update).put(batch::update).post(batch::update))
-        .service(web::resource("/streams/bulk_import").app_data(BodyLimit(IMPORT_BYTES_MAX)).post(import::import))
-        .service(web::resource("/streams/export").get(export::export))
-        .service(web::resource("/streams/{id}").get(one::show).patch(one::update).put(one::update).delete(one::delete))
-        .service(web::resource("/streams/{id}/pin").put(one::pin).post(one::pin).delete(one::unpin))
-        .service(web::resource("/streams/{id}/archive").post(one::archive).put(one::archive))
-        .service(web::resource("/streams/{id}/unarchive").post(one::unarchive).put(one::unarchive))
-        .service(web::resource("/streams/{id}/history").get(history::show))
-        .service(web::resource("/streams/{id}/analytics").get(analytics::show));
+pub fn routes(api: &mut Table) {
+    api.about("streams")
+        .service(resource("/streams.json").get(wall::feed, told::wall()))
+        .service(resource("/streams").get(list::index, told::index()).post(one::create, told::create()))
+        .service(resource("/streams/batch").on([Method::PATCH, Method::PUT, Method::POST], batch::update, told::batch()))
+        .service(resource("/streams/bulk_import").app_data(BodyLimit(IMPORT_BYTES_MAX)).post(import::import, told::import()))
+        .service(resource("/streams/export").get(export::export, told::export()))
+        .service(
+            resource("/streams/{id}")
+                .get(one::show, told::show())
+                .change(one::update, told::update())
+                .delete(one::delete, told::delete()),
+        )
+        .service(
+            resource("/streams/{id}/pin")
+                .on([Method::PUT, Method::POST], one::pin, told::acted("Pin a stream"))
+                .delete(one::unpin, told::acted("Unpin a stream")),
+        )
+        .service(resource("/streams/{id}/archive").on([Method::POST, Method::PUT], one::archive, told::acted("Archive a stream")))
+        .service(resource("/streams/{id}/unarchive").on(
+            [Method::POST, Method::PUT],
+            one::unarchive,
+            told::acted("Take a stream out of the archive"),
+        ))
+        .service(resource("/streams/{id}/history").get(history::show, told::history()))
+        .service(resource("/streams/{id}/analytics").get(analytics::show, told::analytics()));
 }
 
 /// The wall's own addresses, beside `/api/v1`.
-pub fn wall_routes(root: &mut ServiceConfig) {
-    root.service(web::resource("/api/streams.json").get(wall::feed)).service(web::resource("/streams.json").get(wall::feed));
+pub fn wall_routes(root: &mut Table) {
+    root.about("streams")
+        .service(resource("/api/streams.json").get(wall::feed, told::wall()))
+        .service(resource("/streams.json").get(wall::feed, told::public_wall()));
 }
 
 /// Whether a feature is on for who asks (4.7).

@@ -3,11 +3,7 @@
 
 use std::sync::Arc;
 
-use actix_web::{
-    HttpRequest, HttpResponse,
-    http::StatusCode,
-    web::{self, Data, ServiceConfig},
-};
+use actix_web::{HttpRequest, HttpResponse, http::StatusCode, web::Data};
 use serde::Serialize;
 use serde_json::{Value, json};
 use trunkline_actors::{
@@ -21,18 +17,31 @@ use trunkline_actors::{
 };
 use trunkline_protocol::{EntityId, Refusal, Timestamp};
 
-use crate::edge::{Api, Body, Caller, EdgeCounts, EdgeStats, Gate, Problem, Query, auth};
+use crate::edge::{
+    Api, Body, Caller, EdgeCounts, EdgeStats, Gate, Problem, Query, auth,
+    openapi::{
+        Table, operation, resource,
+        shapes::system::{Connections, Fault, Faulted, JournalNow, TopicFilter, Topics, Tree},
+    },
+};
 
 type Answer = Result<HttpResponse, Problem>;
 type Counter = fn(&EdgeCounts) -> u64;
 
-pub fn routes(api: &mut ServiceConfig, demo_faults: bool) {
-    api.service(web::resource("/system/tree").route(web::get().to(tree)))
-        .service(web::resource("/system/connections").route(web::get().to(connections)))
-        .service(web::resource("/system/topics").route(web::get().to(topics)))
-        .service(web::resource("/system/journal").route(web::get().to(journal)));
+pub fn routes(api: &mut Table, demo_faults: bool) {
+    let reads = |summary| operation(summary).needs(SYSTEM_READ);
+    let topics_ = reads("Who hears what").query::<TopicFilter>().answers::<Topics>(200, "Topics, most heard first.");
+    api.about("system")
+        .service(resource("/system/tree").get(tree, reads("The supervision tree").answers::<Tree>(200, "The tree.")))
+        .service(
+            resource("/system/connections").get(connections, reads("The sockets").answers::<Connections>(200, "What is counted.")),
+        )
+        .service(resource("/system/topics").get(topics, topics_))
+        .service(resource("/system/journal").get(journal, reads("The journal").answers::<JournalNow>(200, "How it is.")));
     if demo_faults {
-        api.service(web::resource("/system/faults").route(web::post().to(fault)));
+        let panics = operation("Make something panic, to see what follows").needs(SYSTEM_FAULTS);
+        let panics = panics.body::<Fault>().answers::<Faulted>(200, "The crash has been counted.").refuses(&[404]);
+        api.service(resource("/system/faults").post(fault, panics));
     }
 }
 

@@ -2,33 +2,50 @@
 
 use std::time::Duration;
 
-use actix_web::{
-    HttpResponse,
-    web::{self, Data, ServiceConfig},
-};
+use actix_web::{HttpResponse, web::Data};
 use serde_json::{Value, json};
 use trunkline_actors::{
-    accounts::policy::permission::TIMESTAMPS_READ,
+    accounts::policy::permission::{TIMESTAMPS_READ, TIMESTAMPS_WRITE},
     streams::timestamp::{self, AnnotationFilter, Annotations, NoteChange, Priority, Resolution, TieWish},
 };
 use trunkline_protocol::Timestamp;
 
 use super::listing::Paging;
-use crate::edge::{Api, Body, Caller, Id, Problem, Query};
+use crate::edge::{
+    Api, Body, Caller, Id, Problem, Query,
+    openapi::{
+        Table, operation, resource,
+        shapes::{
+            Pages,
+            timestamps::{Annotation, AnnotationFields, AnnotationFilter as Wanted, AnnotationPage, TieFields},
+        },
+    },
+};
 
 type Answer = Result<HttpResponse, Problem>;
 
-pub fn routes(api: &mut ServiceConfig) {
+pub fn routes(api: &mut Table) {
+    let list = operation("List annotations").needs(TIMESTAMPS_READ).query::<Wanted>().query::<Pages>();
+    let list = list.about("The newest moment first.").answers::<AnnotationPage>(200, "A page of annotations.");
+    let written = |summary| operation(summary).needs(TIMESTAMPS_WRITE);
+    let fields = |summary| written(summary).body_under::<AnnotationFields>("timestamp");
     for name in ["/timestamps", "/annotations"] {
-        api.service(web::resource(name).route(web::get().to(index)).route(web::post().to(create)))
+        api.about("timestamps")
             .service(
-                web::resource(format!("{name}/{{id}}"))
-                    .route(web::get().to(show))
-                    .route(web::patch().to(change))
-                    .route(web::put().to(change))
-                    .route(web::delete().to(remove)),
+                resource(name)
+                    .get(index, list.clone())
+                    .post(create, fields("Add an annotation").answers::<Annotation>(201, "It was added.")),
             )
-            .service(web::resource(format!("{name}/{{id}}/add_stream")).route(web::post().to(add_stream)));
+            .service(
+                resource(&format!("{name}/{{id}}"))
+                    .get(show, operation("Show an annotation").needs(TIMESTAMPS_READ).answers::<Annotation>(200, "The annotation."))
+                    .change(change, fields("Change an annotation").answers::<Annotation>(200, "The annotation, changed."))
+                    .delete(remove, written("Delete an annotation").nothing(204, "It is gone.")),
+            )
+            .service(resource(&format!("{name}/{{id}}/add_stream")).post(
+                add_stream,
+                written("Say in which stream it happened").body::<TieFields>().answers::<Annotation>(200, "The annotation."),
+            ));
     }
 }
 

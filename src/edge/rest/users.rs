@@ -1,10 +1,6 @@
 //! `/users`: whom the hub knows, for administrators: list, open, change role, disable (`platform.md` section 2).
 
-use actix_web::{
-    HttpResponse,
-    http::StatusCode,
-    web::{self, Data, ServiceConfig},
-};
+use actix_web::{HttpResponse, http::StatusCode, web::Data};
 use serde_json::{Map, Value, json};
 use trunkline_actors::accounts::{
     Account, Passwords,
@@ -14,17 +10,36 @@ use trunkline_actors::accounts::{
 use trunkline_protocol::{Refusal, Role, UserId};
 
 use super::accounts::{Wanted, open_account, shown};
-use crate::edge::{Api, Body, Caller, Id, Problem, Query, query::parse_flag};
+use crate::edge::{
+    Api, Body, Caller, Id, Problem, Query,
+    openapi::{
+        Table, operation, resource,
+        shapes::{
+            After,
+            accounts::{NewUser, OneUser, UserFields, UserFilter, UserList},
+        },
+    },
+    query::parse_flag,
+};
 
 type Answer = Result<HttpResponse, Problem>;
 
-pub fn routes(api: &mut ServiceConfig) {
-    api.service(web::resource("/users").route(web::get().to(index)).route(web::post().to(create))).service(
-        web::resource("/users/{id}")
-            .route(web::get().to(show))
-            .route(web::patch().to(change))
-            .route(web::put().to(change))
-            .route(web::delete().to(disable)),
+pub fn routes(api: &mut Table) {
+    let admin = |summary| operation(summary).needs(USERS_WRITE);
+    let list = admin("List accounts").query::<UserFilter>().query::<After>().answers::<UserList>(200, "A part of the accounts.");
+    let close = admin("Disable an account").about("It is never removed: what it made still names it.");
+    let open = admin("Open an account").body_under::<NewUser>("user").answers::<OneUser>(201, "It was opened.");
+    api.about("users").service(resource("/users").get(index, list).post(create, open)).service(
+        resource("/users/{id}")
+            .get(show, admin("Show an account").answers::<OneUser>(200, "The account."))
+            .change(
+                change,
+                admin("Change an account")
+                    .body_under::<UserFields>("user")
+                    .answers::<OneUser>(200, "The account, changed.")
+                    .refuses(&[409]),
+            )
+            .delete(disable, close.nothing(204, "It is disabled.").refuses(&[409])),
     );
 }
 

@@ -114,7 +114,8 @@ pub enum StreamKind {
 }
 
 impl StreamKind {
-    const ALL: [(StreamKind, &'static str); 4] = [
+    /// Every kind, with its key.
+    pub const ALL: [(StreamKind, &'static str); 4] = [
         (StreamKind::Video, "video"),
         (StreamKind::Web, "web"),
         (StreamKind::Overlay, "overlay"),

@@ -43,7 +43,8 @@ pub enum Resolution {
 }
 
 impl Priority {
-    const ALL: [(Self, &'static str); 3] = [(Self::Low, "low"), (Self::Medium, "medium"), (Self::High, "high")];
+    /// Every priority, with its spelling.
+    pub const ALL: [(Self, &'static str); 3] = [(Self::Low, "low"), (Self::Medium, "medium"), (Self::High, "high")];
     /// The spelling on the wire.
     #[must_use]
     pub fn as_str(self) -> &'static str {
@@ -56,7 +57,8 @@ impl Priority {
     }
 }
 impl Resolution {
-    const ALL: [(Self, &'static str); 3] =
+    /// Every status, with its spelling.
+    pub const ALL: [(Self, &'static str); 3] =
         [(Self::Pending, "pending"), (Self::Resolved, "resolved"), (Self::Dismissed, "dismissed")];
     /// The spelling on the wire.
     #[must_use]
