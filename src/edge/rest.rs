@@ -6,7 +6,7 @@ pub mod audit;
 pub mod health;
 pub mod metrics;
 pub mod ignore_lists;
-mod listing;
+pub(crate) mod listing;
 pub mod locations;
 pub mod streamers;
 pub mod streams;

@@ -14,6 +14,7 @@ pub mod words;
 
 use utoipa::{IntoParams, ToSchema};
 
+pub use crate::edge::rest::listing::Meta as PageMeta;
 use words::Moment;
 
 /// What every error is: a problem document (RFC 9457) with this hub's own members.
@@ -79,17 +80,6 @@ pub struct Wrap {
     /// `data`: once more under `data`.
     #[param(value_type = Option<words::DataWord>, inline)]
     wrap: Option<String>,
-}
-
-/// Where a page stands among all of them.
-#[derive(ToSchema)]
-pub struct PageMeta {
-    current_page: u64,
-    total_pages: u64,
-    total_count: u64,
-    per_page: u64,
-    next_page: Option<u64>,
-    prev_page: Option<u64>,
 }
 
 /// An account, as it is shown beside what it made.

@@ -6,6 +6,7 @@ use actix_web::{
 };
 use serde::Serialize;
 use serde_json::{Map, Value};
+use utoipa::ToSchema;
 
 use crate::edge::{Query, etag};
 
@@ -19,7 +20,8 @@ pub struct Paging {
 }
 
 /// Where a page stands in its list (`streams.md` 4.2).
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = PageMeta)]
 pub struct Meta {
     current_page: usize,
     total_pages: usize,

@@ -68,12 +68,13 @@ struct Current {
 }
 
 /// What is known of a set, to be shown.
-#[derive(Clone, Debug, serde::Serialize)]
+#[derive(Clone, Debug, serde::Serialize, utoipa::ToSchema)]
 pub struct KeySetSeen {
     url: String,
     /// Keys in use.
     keys: usize,
     /// When they were last fetched.
+    #[schema(value_type = Option<crate::edge::openapi::shapes::words::Moment>)]
     fetched_at: Option<Timestamp>,
     /// The last fetch went wrong.
     failing: bool,

@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use utoipa::{IntoParams, ToSchema};
 
 use super::words::{ActorState, Moment};
+use crate::edge::tokens::KeySetSeen;
 
 /// Whether the hub is well.
 #[derive(ToSchema)]
@@ -50,6 +51,8 @@ pub struct DetailedHealth {
     journal: Journal,
     house: House,
     cables: Cables,
+    /// Where the keys of other houses come from.
+    key_sets: Vec<KeySetSeen>,
 }
 
 /// Its actors.
