@@ -33,7 +33,7 @@ pub(super) fn page(document: &Value) -> String {
     page.push_str("<section><h2 id=\"shapes\">Shapes</h2>");
     for (name, schema) in entries(&document["components"]["schemas"]) {
         let about = schema["description"].as_str().map(prose).unwrap_or_default();
-        let _ = write!(page, "<article class=\"card\"><h3 id=\"shape-{name}\">{name}</h3>{about}{}</article>\n", members(schema));
+        let _ = writeln!(page, "<article class=\"card\"><h3 id=\"shape-{name}\">{name}</h3>{about}{}</article>", members(schema));
     }
     page.push_str("</section></main>\n</body>\n</html>\n");
     page

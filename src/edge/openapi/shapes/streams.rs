@@ -406,6 +406,5 @@ pub struct ExportAs {
 #[derive(IntoParams)]
 pub struct HistoryOf {
     /// Names of fields, separated by commas; none: all of them.
-    #[param(value_type = Option<StreamField>, inline)]
     field: Option<String>,
 }
