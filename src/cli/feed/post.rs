@@ -76,7 +76,7 @@ impl Poster {
                 }
             }
         }
-        Outcome::Failed(format!("{last}, {} times", self.retries + 1))
+        Outcome::Failed(format!("{last}, {} times", u64::from(self.retries) + 1))
     }
 }
 
