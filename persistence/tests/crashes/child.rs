@@ -7,7 +7,7 @@ use std::{
     process::{self, Command, ExitStatus, Stdio},
     sync::Arc,
     thread::JoinHandle,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use rustix::process::{Pid, Signal, kill_process};
@@ -63,6 +63,18 @@ impl Child {
     pub fn kill_after(self, moment: Duration) -> Vec<String> {
         std::thread::sleep(moment);
         self.kill()
+    }
+
+    /// Waits for its end, so long at most; then kills it. `None`: it had not ended.
+    pub fn wait_at_most(mut self, patience: Duration) -> (Vec<String>, Option<ExitStatus>) {
+        let until = Instant::now() + patience;
+        while Instant::now() < until {
+            if let Some(status) = self.process.try_wait().expect("ours") {
+                return (self.telling.join().expect("reads"), Some(status));
+            }
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        (self.kill(), None)
     }
 
     /// Waits for its end.
