@@ -150,15 +150,14 @@ async fn admit(core: Rc<Core>, client: Rc<Client>, identifier: Rc<Identifier>, w
         client.transmit(&identifier, greeting);
     }
     // Attached before confirmed: what is published after the client saw the confirmation is never lost.
-    settle(&core, &client, &identifier, admission);
-    if let Some(request) = &wanted.history {
-        // Before it is confirmed: until it is told what it missed, it hears nothing that is live.
-        core.hold(&client, &identifier, |topic| request.since > 0 || request.streams.contains_key(topic.name()));
-    }
-    client.send(&ServerFrame::Confirm(identifier.json()));
-    // Boxed, as most ask for neither, and each pays for the size of this future.
-    if let Some(request) = &wanted.history {
-        Box::pin(core.recover(&client, &identifier, request)).await;
+    let settle = || settle(&core, &client, &identifier, admission);
+    match &wanted.history {
+        None => {
+            settle();
+            client.send(&ServerFrame::Confirm(identifier.json()));
+        }
+        // Boxed, as most ask for neither this nor presence, and each pays for the size of this future.
+        Some(request) => Box::pin(core.confirm_and_recover(&client, &identifier, request, settle)).await,
     }
     if let Some(presence) = wanted.presence {
         Box::pin(attending::join(&core, &client, &identifier, &presence)).await;

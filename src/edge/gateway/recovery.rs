@@ -4,8 +4,9 @@
 //! under way and without another await, the subscription is told, and let go. Identical questions (a storm asks thousands) are answered from
 //! one reading of the backlog, framed once.
 
-use std::{collections::HashMap, future::poll_fn, rc::Rc, task::Poll};
+use std::{collections::HashMap, future::poll_fn, pin::pin, rc::Rc, task::Poll};
 
+use futures::poll;
 use trunkline_actors::{Broadcast, History, Since};
 use trunkline_protocol::{
     Topic,
@@ -38,6 +39,7 @@ struct Question {
     since: Place,
     identifier: usize,
     dialect: Dialect,
+    first: bool,
     last: bool,
 }
 
@@ -47,7 +49,8 @@ enum Place {
     Seconds(i64),
 }
 
-/// A topic's history since a place, as it is written to a socket; behind that of the last topic, that this was all.
+/// A topic's history since a place, as it is written to a socket; before that of the first topic the confirmation, where it is due, and behind
+/// that of the last one, that this was all.
 struct Reading {
     /// Kept, because its address is part of the question.
     _identifier: Rc<Identifier>,
@@ -60,6 +63,8 @@ struct Reading {
 struct Hearer<'a> {
     identifier: &'a Rc<Identifier>,
     dialect: Dialect,
+    /// It is the first topic, and the subscription is not confirmed yet: the confirmation goes out with it.
+    first: bool,
     /// It is the last topic that was asked for: the word that this was all goes out with it.
     last: bool,
 }
@@ -94,12 +99,43 @@ impl Core {
             return;
         }
         let _turn = self.turnstiles.recover().await;
+        self.tell_missed(client, identifier, request, false).await;
+    }
+    /// The same for a subscription that is being made, and that `settle` attaches: it is confirmed and told in one write, unless there is
+    /// something to be waited for.
+    pub(crate) async fn confirm_and_recover(
+        &self,
+        client: &Client,
+        identifier: &Rc<Identifier>,
+        request: &HistoryRequest,
+        settle: impl FnOnce(),
+    ) {
+        self.caught_up(client).await;
+        let _turn = self.turnstiles.recover().await;
+        settle();
+        self.tell_missed(client, identifier, request, true).await;
+    }
+    async fn tell_missed(&self, client: &Client, identifier: &Rc<Identifier>, request: &HistoryRequest, mut unconfirmed: bool) {
+        // Until it is told what it missed, it hears nothing that is live.
         self.hold(client, identifier, |topic| since(topic, request).is_some());
         let topics = client.subscriptions.borrow().get(identifier).map(|subscription| subscription.topics.clone());
-        let recalled = self.recall(&topics.unwrap_or_default(), request).await;
-        // A pass under way may hold broadcasts for this client that the history holds, too.
-        self.between_passes().await;
-        self.tell(client, identifier, request, recalled);
+        let topics = topics.unwrap_or_default();
+        let mut reading = pin!(async {
+            let recalled = self.recall(&topics, request).await;
+            // A pass under way may hold broadcasts for this client that the history holds, too.
+            self.between_passes().await;
+            recalled
+        });
+        let at_once = poll!(reading.as_mut());
+        if unconfirmed && !matches!(&at_once, Poll::Ready(Some(recalled)) if recalled.iter().all(|(_, read)| read.is_empty())) {
+            client.send(&ServerFrame::Confirm(identifier.json()));
+            unconfirmed = false;
+        }
+        let recalled = match at_once {
+            Poll::Ready(recalled) => recalled,
+            Poll::Pending => reading.await,
+        };
+        self.tell(client, identifier, request, recalled, unconfirmed);
     }
     /// One history at a time: its frames may exceed what a reader is otherwise allowed to leave waiting. The client's task, in which this runs,
     /// drains the link before it comes back here. A reader of events is sent nothing before it has been told everything it asked for.
@@ -118,7 +154,7 @@ impl Core {
         }
         Some(recalled)
     }
-    fn tell(&self, client: &Client, identifier: &Rc<Identifier>, request: &HistoryRequest, recalled: Recalled) {
+    fn tell(&self, client: &Client, identifier: &Rc<Identifier>, request: &HistoryRequest, recalled: Recalled, unconfirmed: bool) {
         let topics = match client.subscriptions.borrow().get(identifier) {
             Some(subscription) if subscription.confirmed && client.slot.get() != u32::MAX => subscription.topics.clone(),
             _ => return,
@@ -129,11 +165,15 @@ impl Core {
         let told: Option<Vec<Missed>> = recalled.filter(|_| known).and_then(|mut recalled| {
             let missed = |(at, (topic, asked)): (usize, &(&Topic, Since<'_>))| {
                 let read = recalled.iter_mut().find(|(of, _)| of == *topic).map(|(_, read)| std::mem::take(read));
-                let hearer = Hearer { identifier, dialect: client.dialect(), last: at + 1 == wanted.len() };
+                let (first, last) = (unconfirmed && at == 0, at + 1 == wanted.len());
+                let hearer = Hearer { identifier, dialect: client.dialect(), first, last };
                 self.missed(topic, *asked, &read.unwrap_or_default(), hearer)
             };
             wanted.iter().enumerate().map(missed).collect()
         });
+        if unconfirmed && told.as_ref().is_none_or(Vec::is_empty) {
+            client.send(&ServerFrame::Confirm(identifier.json()));
+        }
         let Some(told) = told else {
             self.let_go(client, identifier, |_| false);
             client.send(&ServerFrame::RejectHistory(identifier.json()));
@@ -166,17 +206,22 @@ impl Core {
         }
     }
     fn reading(&self, topic: &Topic, since: Since<'_>, hearer: Hearer<'_>) -> Option<Rc<Reading>> {
-        let Hearer { identifier, dialect, last } = hearer;
+        let Hearer { identifier, dialect, first, last } = hearer;
         let place = match since {
             Since::After { epoch, offset } => Place::After(epoch.to_owned(), offset),
             Since::Seconds(seconds) => Place::Seconds(seconds),
         };
-        let question = Question { topic: topic.clone(), since: place, identifier: Rc::as_ptr(identifier).addr(), dialect, last };
+        let question =
+            Question { topic: topic.clone(), since: place, identifier: Rc::as_ptr(identifier).addr(), dialect, first, last };
         if let Some(known) = self.readings.borrow().known.get(&question) {
             return Some(known.clone());
         }
         let History::Recovered { broadcasts, upto } = self.hub().history(topic, since) else { return None };
-        let mut composer = compose(&broadcasts, identifier, dialect);
+        let mut composer = Composer::default();
+        if first {
+            composer.add_word(&ServerFrame::Confirm(identifier.json()), dialect.speaks);
+        }
+        broadcasts.iter().for_each(|broadcast| composer.add(broadcast, identifier, dialect));
         if last {
             composer.add_word(&ServerFrame::ConfirmHistory(identifier.json()), dialect.speaks);
         }
@@ -196,11 +241,7 @@ fn since<'a>(topic: &Topic, request: &'a HistoryRequest) -> Option<Since<'a>> {
 }
 
 pub(super) fn framed(broadcasts: &[Broadcast], identifier: &Rc<Identifier>, dialect: Dialect) -> FrameRun {
-    compose(broadcasts, identifier, dialect).take()
-}
-
-fn compose(broadcasts: &[Broadcast], identifier: &Rc<Identifier>, dialect: Dialect) -> Composer {
     let mut composer = Composer::default();
     broadcasts.iter().for_each(|broadcast| composer.add(broadcast, identifier, dialect));
-    composer
+    composer.take()
 }
