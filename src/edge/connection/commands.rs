@@ -150,19 +150,30 @@ async fn admit(core: Rc<Core>, client: Rc<Client>, identifier: Rc<Identifier>, w
         client.transmit(&identifier, greeting);
     }
     // Attached before confirmed: what is published after the client saw the confirmation is never lost.
-    let settle = || settle(&core, &client, &identifier, admission);
-    match &wanted.history {
+    match wanted.history {
         None => {
-            settle();
+            settle(&core, &client, &identifier, admission);
             client.send(&ServerFrame::Confirm(identifier.json()));
         }
-        // Boxed, as most ask for neither this nor presence, and each pays for the size of this future.
-        Some(request) => Box::pin(core.confirm_and_recover(&client, &identifier, request, settle)).await,
+        Some(request) => with_history(&core, &client, &identifier, admission, request).await,
     }
+    // Boxed, as most ask for neither this nor a history, and each pays for the size of this future.
     if let Some(presence) = wanted.presence {
         Box::pin(attending::join(&core, &client, &identifier, &presence)).await;
     }
     joined(&core, &client, &identifier).await;
+}
+
+/// Confirms a subscription and tells it what it missed.
+fn with_history<'a>(
+    core: &'a Core,
+    client: &'a Client,
+    identifier: &'a Rc<Identifier>,
+    admission: Admission,
+    request: HistoryRequest,
+) -> LocalBoxFuture<'a, ()> {
+    let settle = || settle(core, client, identifier, admission);
+    Box::pin(async move { core.confirm_and_recover(client, identifier, &request, settle).await })
 }
 
 /// Asks the channel for a place.
