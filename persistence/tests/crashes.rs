@@ -17,7 +17,7 @@ use trunkline_persistence::{AppendError, Journal, Piece, SledJournal, SledOption
 use trunkline_protocol::{EntityId, limits::RECORD_BYTES_MAX};
 
 use crate::{
-    child::{Child, Work},
+    child::{Child, FULL, Work},
     disk::{Image, Tmpfs},
     verdict::Told,
 };
@@ -130,23 +130,31 @@ async fn says_when_the_disk_is_full_and_goes_on_when_there_is_room() {
     reopened.close().await.expect("closes");
 }
 
-/// Nothing is held in reserve, and the disk is written full: where the store fails, the process ends; where the last page is never asked for,
-/// it refuses for ever. Either way nothing acknowledged is lost.
+/// Nothing is held in reserve, and the disk is written full: the store fails, the process ends, and nothing acknowledged is lost. On some disks
+/// the last page is never asked for; there it says that the disk is full, and nothing acknowledged is lost either.
 #[test]
-fn ends_or_refuses_rather_than_guess_when_the_disk_fails_and_loses_nothing_acknowledged() {
-    let home = tempfile::tempdir().expect("a folder");
-    let Some(disk) = Tmpfs::mount(&home.path().join("disk"), "16m") else {
-        println!("NO MOUNT HERE: a disk that fails cannot be played");
-        return;
-    };
-    let folder = disk.path().join("data");
-    let (lines, ended) = Child::start(&folder, Work::WithoutReserve).wait_at_most(Duration::from_secs(30));
-    assert!(!ended.is_some_and(|status| status.success()), "it ended as if nothing had happened");
-    let mut told = Told::default();
-    told.extend(lines);
-    disk.resize("128m");
-    told.hold_against(&folder, "after the disk was full");
-    println!("the disk failed: {told}; the process ended with {ended:?}");
+fn ends_rather_than_guess_when_the_disk_fails_and_loses_nothing_acknowledged() {
+    for size in ["16m", "15m", "17m", "14m", "18m", "13m", "19m"] {
+        let home = tempfile::tempdir().expect("a folder");
+        let Some(disk) = Tmpfs::mount(&home.path().join("disk"), size) else {
+            println!("NO MOUNT HERE: a disk that fails cannot be played");
+            return;
+        };
+        let folder = disk.path().join("data");
+        let (mut lines, status) = Child::start(&folder, Work::WithoutReserve).wait();
+        let refused = lines.iter().any(|line| line == FULL);
+        assert_eq!(status.success(), refused, "it ended as if nothing had happened, or was refused and did not end well: {status}");
+        lines.retain(|line| line != FULL);
+        let mut told = Told::default();
+        told.extend(lines);
+        disk.resize("128m");
+        told.hold_against(&folder, "after the disk was full");
+        println!("a disk of {size} was full: {told}; the process ended with {status}");
+        if !refused {
+            return;
+        }
+    }
+    panic!("on no disk did the store fail");
 }
 
 #[test]

@@ -7,7 +7,7 @@ use std::{
     process::{self, Command, ExitStatus, Stdio},
     sync::Arc,
     thread::JoinHandle,
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use rustix::process::{Pid, Signal, kill_process};
@@ -16,6 +16,9 @@ use trunkline_protocol::EntityId;
 
 const FOLDER: &str = "JOURNAL_CRASH_FOLDER";
 const WORK: &str = "JOURNAL_CRASH_WORK";
+/// What a child without a reserve says when it was refused for so long that it gives up, and ends well.
+pub const FULL: &str = "full";
+const REFUSALS_MAX: u32 = 3_000;
 /// Pieces of a large save, and of a small one.
 pub const PIECES: [u64; 2] = [1_500, 20];
 
@@ -65,18 +68,6 @@ impl Child {
         self.kill()
     }
 
-    /// Waits for its end, so long at most; then kills it. `None`: it had not ended.
-    pub fn wait_at_most(mut self, patience: Duration) -> (Vec<String>, Option<ExitStatus>) {
-        let until = Instant::now() + patience;
-        while Instant::now() < until {
-            if let Some(status) = self.process.try_wait().expect("ours") {
-                return (self.telling.join().expect("reads"), Some(status));
-            }
-            std::thread::sleep(Duration::from_millis(20));
-        }
-        (self.kill(), None)
-    }
-
     /// Waits for its end.
     pub fn wait(mut self) -> (Vec<String>, ExitStatus) {
         let status = self.process.wait().expect("ours");
@@ -107,19 +98,28 @@ pub fn run() {
 async fn write(journal: Arc<SledJournal>, writer: u64, store: std::path::PathBuf) {
     let entity = if writer < 12 { EntityId::new("own", writer) } else { EntityId::new("race", writer % 3) };
     let mut version = journal.read(&entity, 0).await.expect("readable").len() as u64;
+    let (gives_up, mut refused) = (env::var(WORK).is_ok_and(|work| work != "mixed"), 0);
     loop {
         let wish = commit(&entity, version, vec![b'f'; 40 + (version as usize * 37) % 2_000]);
         let id = wish.id();
         match journal.append(wish).await {
             Ok(appended) => {
                 version = appended.version;
+                refused = 0;
                 // Told with the length that the store had when this was durable, for a power cut without a loop device.
                 let length = fs::metadata(&store).map_or(0, |store| store.len());
                 tell(&format!("append {entity} {version} {:032x} {} {length}", id.0, appended.position));
             }
             Err(AppendError::Conflict { actual }) => version = actual,
             Err(AppendError::Overloaded) => tokio::task::yield_now().await,
-            Err(_) => tokio::time::sleep(Duration::from_millis(1)).await,
+            Err(error) => {
+                refused += u32::from(error == AppendError::Full);
+                if gives_up && refused == REFUSALS_MAX {
+                    tell(FULL);
+                    process::exit(0);
+                }
+                tokio::time::sleep(Duration::from_millis(1)).await;
+            }
         }
     }
 }
