@@ -24,7 +24,7 @@ use actix_web::{
     web::{self, Data, ServiceConfig},
 };
 
-use super::{etag, page::POLICY};
+use super::{etag, page::part};
 
 /// Both, once somebody has asked.
 struct Pages {
@@ -72,14 +72,5 @@ async fn html(pages: Data<Pages>) -> HttpResponse {
 }
 
 async fn style() -> HttpResponse {
-    part("text/css; charset=utf-8", include_str!("openapi/docs.css").to_owned())
-}
-
-fn part(kind: &'static str, content: String) -> HttpResponse {
-    HttpResponse::Ok()
-        .insert_header((header::CONTENT_TYPE, kind))
-        .insert_header((header::CONTENT_SECURITY_POLICY, POLICY))
-        .insert_header((header::REFERRER_POLICY, "no-referrer"))
-        .insert_header((header::CACHE_CONTROL, "no-cache"))
-        .body(content)
+    part("text/css; charset=utf-8", include_str!("openapi/docs.css"))
 }

@@ -3,6 +3,7 @@
 
 use actix_web::{
     HttpResponse,
+    body::MessageBody,
     http::header,
     web::{self, ServiceConfig},
 };
@@ -44,7 +45,8 @@ async fn about(api: web::Data<Api>) -> HttpResponse {
     HttpResponse::Ok().json(json!({"version": env!("CARGO_PKG_VERSION"), "demo_accounts": accounts}))
 }
 
-fn part(kind: &str, content: &'static str) -> HttpResponse {
+/// A part of a page.
+pub(super) fn part(kind: &str, content: impl MessageBody + 'static) -> HttpResponse {
     HttpResponse::Ok()
         .insert_header((header::CONTENT_TYPE, kind))
         .insert_header((header::CONTENT_SECURITY_POLICY, POLICY))
