@@ -118,8 +118,6 @@ pub struct StreamsConfig {
     pub bulk_import: Feature,
     /// `GET /streams/export`.
     pub export: Feature,
-    /// `tags` on a stream: taken, and nothing comes of it yet, for streams carry none.
-    pub tags: Feature,
 }
 
 impl Config {
@@ -328,7 +326,6 @@ fn read_streams(streams: &mut Section<'_>) -> StreamsConfig {
         analytics: streams.choice("analytics", Feature::Everyone, &Feature::WORDS),
         bulk_import: streams.choice("bulk_import", Feature::Editors, &Feature::WORDS),
         export: streams.choice("export", Feature::Everyone, &Feature::WORDS),
-        tags: streams.choice("tags", Feature::Admins, &Feature::WORDS),
     }
 }
 
