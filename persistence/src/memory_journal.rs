@@ -63,6 +63,7 @@ struct Pages {
     faults: VecDeque<Fault>,
     failing_reads: usize,
     failing_saves: usize,
+    never_closes: bool,
     /// While paused: what was asked and is not yet durable.
     unsynced: Option<Vec<Unsynced>>,
     appended: u64,
@@ -116,6 +117,11 @@ impl MemoryJournal {
     /// The next `count` saves are answered `Unavailable`, and save nothing.
     pub fn fail_saves(&self, count: usize) {
         self.book.pages.lock().failing_saves = count;
+    }
+
+    /// Closing it will not end, as on a disk that does not answer.
+    pub fn hang_at_close(&self) {
+        self.book.pages.lock().never_closes = true;
     }
 
     /// From now on appends wait, as for a disk that does not answer, until [`sync`](Self::sync) or
@@ -325,6 +331,9 @@ impl Journal for MemoryJournal {
     }
 
     fn close(&self) -> BoxFuture<'_, Result<(), JournalError>> {
+        if self.book.pages.lock().never_closes {
+            return futures::future::pending().boxed();
+        }
         self.sync();
         self.book.pages.lock().closed = true;
         self.book.head.send_modify(|head| head.closed = true);

@@ -12,10 +12,11 @@ use std::{
 
 use parking_lot::Mutex;
 use smallvec::SmallVec;
+use tokio::time::timeout;
 use trunkline_protocol::{
     ConnectionId, Timestamp, Topic,
     cable::extended::{PresenceMessage, PresenceRequest},
-    limits::{ATTENDANCE_BYTES_MAX, ATTENDANCE_TOPIC_BYTES_MAX},
+    limits::{ASK_DEADLINE, ATTENDANCE_BYTES_MAX, ATTENDANCE_TOPIC_BYTES_MAX},
 };
 
 use crate::{Broadcast, Hub};
@@ -121,9 +122,12 @@ impl Attendance {
             self.tell(hub).await;
         }
     }
-    /// Tells what happened, in order. What the relay does not take stays, for the next who tells.
+    /// Tells what happened, in order. What the relay does not take stays, for the next who tells; so does what others take too long
+    /// to get to.
     async fn tell(&self, hub: &Hub) {
-        let _turn = self.telling.lock().await;
+        let Ok(_turn) = timeout(ASK_DEADLINE, self.telling.lock()).await else {
+            return tracing::warn!("who came and went is told later: others are still telling");
+        };
         loop {
             let Some(next) = self.rolls.lock().untold.front().cloned() else { return };
             if let Err(error) = hub.publish(next, false).await {
@@ -207,7 +211,10 @@ impl Roll {
 
 #[cfg(test)]
 mod tests {
+    use trunkline_persistence::MemoryJournal;
+
     use super::*;
+    use crate::{HubConfig, Plan};
 
     fn ann(info: &str) -> PresenceRequest {
         PresenceRequest { id: "ann".into(), info: info.into() }
@@ -231,6 +238,20 @@ mod tests {
         rolls.leave(&topic, two);
         assert_eq!(told(&mut rolls), [r#"{"type":"leave","id":"ann"}"#]);
         assert_eq!((rolls.topics.len(), rolls.bytes), (0, 0));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn lets_nobody_wait_for_ever_for_those_who_tell_and_forgets_nothing() {
+        let hub = Hub::open(Plan::new(), MemoryJournal::new(), HubConfig::default()).await.expect("a hub");
+        let (attendance, topic) = (hub.attendance(), Topic::pubsub("chat"));
+        let telling = attendance.telling.lock().await;
+        let (one, ann) = (ConnectionId(1), ann("1"));
+        timeout(2 * ASK_DEADLINE, attendance.join(&hub, &topic, one, &ann)).await.expect("in time").expect("in");
+        assert_eq!(attendance.rolls.lock().untold.len(), 1);
+        drop(telling);
+        attendance.leave(&hub, &topic, one).await;
+        assert!(attendance.rolls.lock().untold.is_empty(), "the arrival and the departure are told");
+        hub.close().await;
     }
 
     #[test]

@@ -49,7 +49,7 @@ const RETIREMENT_EVERY: Duration = Duration::from_secs(ENTITY_IDLE.as_secs() / 1
 /// and keep everybody waiting who is asked meanwhile.
 const RETIRED_AT_ONCE: usize = 64;
 const RETIREMENT_PAUSE: Duration = Duration::from_millis(5);
-/// How long the awake may take to leave when the hub closes.
+/// How long the awake may take to leave when the hub closes, and the journal to close.
 const LEAVING_DEADLINE: Duration = Duration::from_secs(15);
 /// How long closing waits for the last crashes to be written down.
 const CHRONICLE_DEADLINE: Duration = Duration::from_secs(1);
@@ -262,8 +262,10 @@ pub(crate) async fn close(hub: &Hub) {
     // The loop lets go of its desk when its last snapshot is saved.
     drop(tokio::time::timeout(2 * LEAVING_DEADLINE, hub.inner.relay.desk.lock()).await);
     root.stop(None);
-    if let Err(error) = house.journal.close().await {
-        tracing::error!(%error, "the journal did not close well; what was acknowledged is safe");
+    match tokio::time::timeout(LEAVING_DEADLINE, house.journal.close()).await {
+        Ok(Ok(())) => {}
+        Ok(Err(error)) => tracing::error!(%error, "the journal did not close well; what was acknowledged is safe"),
+        Err(_) => tracing::error!("the journal did not close in time; what was acknowledged is safe"),
     }
 }
 

@@ -193,6 +193,15 @@ async fn gives_every_integer_once_and_never_again() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn closes_in_time_when_the_disk_does_not() {
+    let journal = MemoryJournal::new();
+    let hub = testing::hub_on(plan(), journal.clone()).await;
+    ask(&hub, "a", Command::Add(1)).await.expect("written");
+    journal.hang_at_close();
+    tokio::time::timeout(std::time::Duration::from_secs(60), hub.close()).await.expect("in time");
+}
+
+#[tokio::test(start_paused = true)]
 async fn says_deadline_when_the_disk_hangs_and_does_a_retried_wish_once() {
     let journal = MemoryJournal::new();
     let hub = testing::hub_on(plan(), journal.clone()).await;
