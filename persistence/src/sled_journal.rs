@@ -35,7 +35,7 @@ use std::{
 
 use futures::{FutureExt as _, future::BoxFuture, stream::BoxStream};
 use parking_lot::{Mutex, RwLock};
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::{Semaphore, mpsc, oneshot, watch};
 use trunkline_protocol::{
     Commit, EntityId, NewCommit, Position, Version, codec,
     limits::{FOLLOW_PAGE_MAX, JOURNAL_QUEUE_MAX, RECORD_BYTES_MAX},
@@ -46,6 +46,7 @@ use self::{
     folder::Folder,
     heads::Heads,
     recent::Recent,
+    saving::Save,
 };
 use crate::{
     AppendError, Appended, FollowError, Journal, JournalError, JournalStats, Loaded, OpenJournalError, Snapshot,
@@ -72,12 +73,17 @@ impl Default for SledOptions {
 const SEGMENT_BYTES: usize = 8 * 1024 * 1024;
 const _: () = assert!(SEGMENT_BYTES / 4 > 26 * (RECORD_BYTES_MAX + 4096), "a leaf of the largest commits stays in the log");
 
+/// Saves that may be under way at once; one more waits with its asker, who holds the snapshot anyway. Few would do: they are worked on
+/// one after the other.
+const SAVES_MAX: usize = 256;
+
 /// How long sled's threads may take to let go of a store that was closed.
 const STORE_PATIENCE: Duration = Duration::from_secs(5);
 
 /// A journal in a folder of this machine.
 pub struct SledJournal {
     requests: mpsc::Sender<Request>,
+    saves: Arc<Semaphore>,
     shared: Arc<Shared>,
     store: Arc<Store>,
     committer: Mutex<Option<thread::JoinHandle<()>>>,
@@ -175,7 +181,14 @@ impl SledJournal {
         let committer =
             thread::Builder::new().name("house-journal".into()).spawn(move || committer.run(drawn)).map_err(unusable)?;
         tracing::info!(folder = %path.display(), position, epoch, took_ms = started.elapsed().as_millis() as u64, "the journal is open");
-        Ok(Arc::new(Self { requests, shared, store, committer: Mutex::new(Some(committer)), epoch }))
+        Ok(Arc::new(Self {
+            requests,
+            saves: Arc::new(Semaphore::new(SAVES_MAX)),
+            shared,
+            store,
+            committer: Mutex::new(Some(committer)),
+            epoch,
+        }))
     }
 }
 
@@ -299,8 +312,9 @@ impl Journal for SledJournal {
     fn save(&self, snapshot: Snapshot) -> BoxFuture<'_, Result<(), JournalError>> {
         async move {
             snapshots::check(&snapshot)?;
+            let place = self.saves.clone().acquire_owned().await.map_err(|_| closed())?;
             let (done, answer) = oneshot::channel();
-            self.requests.send(Request::Save { snapshot, done }).await.map_err(|_| closed())?;
+            self.requests.send(Request::Save(Save { snapshot, done, place })).await.map_err(|_| closed())?;
             answer.await.unwrap_or_else(|_| Err(closed()))
         }
         .boxed()

@@ -23,10 +23,10 @@ use super::{
     folder::Folder,
     heads::{Head, Heads},
     keys,
-    saving::{LEAP_BYTES, STEP_BYTES, Saving, Step},
+    saving::{LEAP_BYTES, STEP_BYTES, Save, Saving, Step},
     stored,
 };
-use crate::{AppendError, Appended, JournalError, Snapshot};
+use crate::{AppendError, Appended, JournalError};
 
 /// Bytes that share one batch; more makes another one. Also what the reserve of disk space must hold several times.
 const BATCH_BYTES_MAX: usize = 8 * 1024 * 1024;
@@ -42,7 +42,7 @@ const ROOM_AGAIN_BYTES: u64 = 16 * 1024 * 1024;
 /// What the thread is asked for.
 pub(super) enum Request {
     Append(Append),
-    Save { snapshot: Snapshot, done: SaveDone },
+    Save(Save),
     Close,
 }
 
@@ -88,7 +88,7 @@ pub(super) struct Committer {
     pub(super) shared: Arc<Shared>,
     pub(super) position: Position,
     pub(super) heads: Heads,
-    /// Saves under way, in the order in which they came.
+    /// Saves under way, in the order in which they came; as many as there are places for.
     pub(super) saving: VecDeque<Saving>,
     pub(super) full: bool,
     /// Many asked lately, and when the last barrier was over.
@@ -143,7 +143,7 @@ impl Committer {
                     let (done, answer) = self.append(append, &mut batch);
                     answers.push(Answer::Append(done, answer));
                 }
-                Some(Request::Save { snapshot, done }) => answers.extend(self.save(snapshot, done, &mut batch)),
+                Some(Request::Save(save)) => answers.extend(self.save(save, &mut batch)),
                 // What was asked before is still drawn and answered; what is asked after finds the queue closed.
                 Some(Request::Close) => requests.close(),
                 None => break,
@@ -239,12 +239,13 @@ impl Committer {
     }
 
     /// Begins a save, if there is room for it; its answer, where there is none.
-    fn save(&mut self, snapshot: Snapshot, done: SaveDone, batch: &mut Batch) -> Option<Answer> {
-        let bytes = snapshot.pieces.iter().map(|piece| piece.key.len() + piece.value.as_ref().map_or(0, Bytes::len)).sum::<usize>();
+    fn save(&mut self, save: Save, batch: &mut Batch) -> Option<Answer> {
+        let pieces = &save.snapshot.pieces;
+        let bytes = pieces.iter().map(|piece| piece.key.len() + piece.value.as_ref().map_or(0, Bytes::len)).sum::<usize>();
         if !batch.reserve(bytes) {
-            return Some(Answer::Save(done, Err(JournalError::Unavailable(AppendError::Full.to_string()))));
+            return Some(Answer::Save(save.done, Err(JournalError::Unavailable(AppendError::Full.to_string()))));
         }
-        self.saving.push_back(Saving::new(snapshot, done));
+        self.saving.push_back(Saving::new(save));
         None
     }
 

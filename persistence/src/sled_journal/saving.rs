@@ -8,7 +8,7 @@
 use std::{mem, vec};
 
 use bytes::Bytes;
-use tokio::sync::oneshot;
+use tokio::sync::{OwnedSemaphorePermit, oneshot};
 
 use super::{
     keys,
@@ -25,6 +25,14 @@ const STEP_BYTES_MIN: usize = 1024;
 /// Keys that one step removes.
 const STEP_KEYS: usize = 64;
 
+/// What a save is asked for.
+pub(super) struct Save {
+    pub(super) snapshot: Snapshot,
+    pub(super) done: oneshot::Sender<Result<(), JournalError>>,
+    /// Its place among those that are under way, given back when it is over.
+    pub(super) place: OwnedSemaphorePermit,
+}
+
 pub(super) struct Saving {
     pub(super) name: String,
     at: u64,
@@ -34,6 +42,7 @@ pub(super) struct Saving {
     phase: Phase,
     /// Whom to tell; nobody once told.
     pub(super) done: Option<oneshot::Sender<Result<(), JournalError>>>,
+    _place: OwnedSemaphorePermit,
 }
 
 enum Phase {
@@ -58,7 +67,7 @@ pub(super) enum Step {
 }
 
 impl Saving {
-    pub(super) fn new(snapshot: Snapshot, done: oneshot::Sender<Result<(), JournalError>>) -> Self {
+    pub(super) fn new(Save { snapshot, done, place }: Save) -> Self {
         let Snapshot { name, at, replace, mut pieces } = snapshot;
         // Stable: of two pieces under one key the later one counts.
         pieces.sort_by(|one, other| one.key.cmp(&other.key));
@@ -66,7 +75,7 @@ impl Saving {
         pieces.dedup_by(|earlier, later| earlier.key == later.key);
         pieces.reverse();
         let phase = Phase::Write(pieces.into_iter(), None);
-        Self { name, at, replace, head: Head::default(), phase, done: Some(done) }
+        Self { name, at, replace, head: Head::default(), phase, done: Some(done), _place: place }
     }
 
     pub(super) fn is_decided(&self) -> bool {
@@ -201,7 +210,29 @@ fn take_off(room: &mut usize, piece: &Piece) {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
+    use futures::future::join_all;
+    use tokio::sync::Semaphore;
+
     use super::*;
+    use crate::{Journal as _, SledJournal, sled_journal::SAVES_MAX};
+
+    fn snapshot(name: String) -> Snapshot {
+        Snapshot { name, at: 1, replace: true, pieces: Vec::new() }
+    }
+
+    #[tokio::test]
+    async fn saves_all_of_a_crowd_and_never_more_at_once_than_there_are_places() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let journal = SledJournal::open(folder.path()).expect("a journal");
+        let mut crowd = join_all((0..SAVES_MAX + 50).map(|number| journal.save(snapshot(format!("entity/{number}")))));
+        assert!(futures::poll!(&mut crowd).is_pending());
+        assert!(journal.saves.available_permits() < SAVES_MAX, "places are taken");
+        assert!(crowd.await.iter().all(Result::is_ok));
+        journal.close().await.expect("closed");
+        assert_eq!(journal.saves.available_permits(), SAVES_MAX, "and given back");
+    }
 
     #[test]
     fn clears_what_nothing_lists_a_few_keys_with_each_batch() {
@@ -210,8 +241,8 @@ mod tests {
         for number in 0..left_behind {
             db.insert(keys::chunk("relay", 7, number as u32), "of a save that was never decided").expect("stored");
         }
-        let snapshot = Snapshot { name: "relay".into(), at: 1, replace: true, pieces: Vec::new() };
-        let mut saving = Saving::new(snapshot, oneshot::channel().0);
+        let place = Arc::new(Semaphore::new(1)).try_acquire_owned().expect("a place");
+        let mut saving = Saving::new(Save { snapshot: snapshot("relay".into()), done: oneshot::channel().0, place });
         saving.phase = Phase::Look;
         let (mut batches, mut steps) = (0, 0);
         while !saving.is_over() {
