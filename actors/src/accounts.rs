@@ -4,12 +4,14 @@
 //! - [`policy`]: which role grants which permission; the constants by which every wing names them
 //! - [`presence`]: who is on which topic, over all their tabs
 //! - [`user`], [`api_key`], [`refresh`]: the accounts of people, of bots, and the chain of tokens that a login begins
+//! - [`admins`]: changes by administrators, in turn
 //! - [`directory`]: everybody known, in memory; what the edge asks on every request, and what tells gateways of revocations
 //! - [`audit`], [`audit_log`]: who did what, hash-chained; how it is written and how it is read
 //! - [`answered`]: what a POST with an `Idempotency-Key` was answered
 //! - [`passwords`]: argon2id, off every actor
 //! - [`bootstrap`](mod@bootstrap): the accounts that a deployment names, its first admin, its signing secret
 
+pub mod admins;
 pub mod answered;
 pub mod api_key;
 pub mod audit;
@@ -48,6 +50,7 @@ pub fn plan(plan: &mut Plan, passwords: Arc<Passwords>) -> Arc<Accounts> {
     plan.projection(accounts.clone());
     plan.projection(Arc::new(audit_log::AuditLog::new(accounts.clone())));
     plan.provide(passwords);
+    plan.provide(Arc::new(admins::Admins::default()));
     plan.provide(Arc::new(audit::Denials::default()));
     plan.every("audit carry-over", CARRY_OVER_PERIOD, |hub| {
         Box::pin(async move {

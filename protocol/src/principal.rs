@@ -92,10 +92,12 @@ pub enum Credential {
     House,
     /// Nobody signed in (public feeds, `public_streams`).
     Anonymous,
-    /// A signed access token: its `jti`, and when it ends.
+    /// A signed access token: its `jti`, when it was issued, and when it ends.
     Token {
         /// The token's own id, which logout denies.
         jti: String,
+        /// When it was issued: a changed password denies those before.
+        issued: Timestamp,
         /// When the token ends; open sockets end with it.
         expires: Option<Timestamp>,
     },

@@ -23,7 +23,7 @@ use std::{
 
 use parking_lot::RwLock;
 use tokio::sync::broadcast;
-use trunkline_protocol::{Credential, Principal, Role, Timestamp, UserId};
+use trunkline_protocol::{Credential, Principal, Timestamp, UserId};
 
 use super::api_key::SecretHash;
 
@@ -86,13 +86,12 @@ impl Accounts {
     pub fn accounts(&self, after: u64, limit: usize, wanted: impl Fn(&Account) -> bool) -> Vec<Account> {
         let inner = self.inner.read();
         let later = inner.accounts.range(UserId(after.saturating_add(1))..).map(|(_, account)| account);
-        later.filter(|account| !account.password.is_empty() && wanted(account)).take(limit).cloned().collect()
+        later.filter(|account| account.has_password() && wanted(account)).take(limit).cloned().collect()
     }
     /// Is anybody an admin who can sign in?
     #[must_use]
     pub fn has_admin(&self) -> bool {
-        let admin = |account: &Account| account.role == Role::Admin && !account.disabled && !account.password.is_empty();
-        self.inner.read().accounts.values().any(admin)
+        self.inner.read().accounts.values().any(Account::administers)
     }
     /// The key of that id, unless it was deleted.
     #[must_use]
@@ -125,12 +124,11 @@ impl Accounts {
             Claimed::Id(id) => *id,
             Claimed::Email(email) => *inner.by_email.get(*email)?,
         };
-        let account = inner.accounts.get(&id).filter(|account| !account.disabled && !account.password.is_empty())?;
-        // `iat` counts whole seconds: a token issued in the second of the change must not be denied with those before it.
-        if inner.denied.contains_key(jti) || issued.as_seconds() < account.tokens_from.as_seconds() {
+        let account = inner.accounts.get(&id).filter(|account| !account.disabled && account.has_password())?;
+        if inner.denied.contains_key(jti) || !account.believes(issued) {
             return None;
         }
-        Some(account.principal(Credential::Token { jti: jti.to_owned(), expires: Some(expires) }))
+        Some(account.principal(Credential::Token { jti: jti.to_owned(), issued, expires: Some(expires) }))
     }
     /// Whose key that is, and when that secret ends; `None` where it is nobody's, deleted, or past its end.
     #[must_use]
@@ -147,9 +145,11 @@ impl Accounts {
         match &principal.credential {
             Credential::House | Credential::Anonymous => true,
             Credential::Application { expires, .. } => expires.is_none_or(|expires| now < expires),
-            Credential::Token { jti, expires } => {
-                let open = inner.accounts.get(&principal.user).is_some_and(|account| account.is_still(principal));
-                open && !inner.denied.contains_key(jti.as_str()) && expires.is_none_or(|expires| now < expires)
+            Credential::Token { jti, issued, expires } => {
+                let believed = |account: &Account| account.is_still(principal) && account.believes(*issued);
+                inner.accounts.get(&principal.user).is_some_and(believed)
+                    && !inner.denied.contains_key(jti.as_str())
+                    && expires.is_none_or(|expires| now < expires)
             }
             Credential::ApiKey { id, secret, .. } => {
                 inner.keys.get(id).is_some_and(|key| !key.deleted && key.valid_secrets(now).contains(secret))

@@ -3,10 +3,11 @@
 use std::sync::Arc;
 
 use trunkline_persistence::{Fault, Journal, MemoryJournal};
-use trunkline_protocol::{Principal, Role, Timestamp};
+use trunkline_protocol::{Principal, Role, Timestamp, UserId};
 
 use super::{
     Accounts, BootstrapKey, BootstrapUser, PasswordConfig, Passwords,
+    admins::Admins,
     answered::{Answer, AnsweredFact},
     api_key::{ApiKeyFact, NewApiKey, Secret},
     audit::{self, Act, AuditFact, Entry, Mark},
@@ -18,7 +19,7 @@ use super::{
     signing_secret::SecretMade,
     user::{NewAccount, User, UserCommand, UserFact},
 };
-use crate::{AskError, Hub, HubConfig, Plan, streams::tests::golden};
+use crate::{AskError, Clock, Hub, HubConfig, Plan, streams::tests::golden};
 
 const NOON: Timestamp = Timestamp::from_millis(1_700_000_000_000);
 
@@ -70,7 +71,8 @@ async fn open(journal: Arc<MemoryJournal>) -> Hub {
     let cheap = PasswordConfig { memory_kib: 64, passes: 1, ..PasswordConfig::default() };
     let mut plan = Plan::new();
     super::plan(&mut plan, Arc::new(Passwords::new(&cheap).expect("parameters")));
-    Hub::open(plan, journal as Arc<dyn Journal>, HubConfig::default()).await.expect("a hub")
+    let config = HubConfig { clock: Clock::starting_at(NOON), ..HubConfig::default() };
+    Hub::open(plan, journal as Arc<dyn Journal>, config).await.expect("a hub")
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -140,11 +142,44 @@ async fn lets_nobody_stand_for_what_they_no_longer_are() {
     let (now, end) = (hub.clock().now(), hub.clock().now().plus(std::time::Duration::from_secs(3600)));
     let who = accounts.principal_of_token(&Claimed::Email("a@b"), "j", now, end).expect("known");
     assert!(accounts.still_stands(&who, now) && !accounts.still_stands(&who, end));
-    change(UserCommand::ChangeRole { role: Role::Viewer, service: None }).await;
+    change(UserCommand::ChangeRole { role: Some(Role::Viewer), service: None }).await;
     assert!(!accounts.still_stands(&who, now), "an editor no longer");
     let who = accounts.principal_of_token(&Claimed::Email("a@b"), "j", now, end).expect("the token still holds");
     assert!(accounts.still_stands(&who, now));
+    tokio::time::sleep(std::time::Duration::from_secs(1)).await;
+    change(UserCommand::ChangePassword { password: "$argon2id$other".into() }).await;
+    assert!(!accounts.still_stands(&who, now), "whoever knew the old password");
+    let now = hub.clock().now();
+    let who = accounts.principal_of_token(&Claimed::Email("a@b"), "k", now, end).expect("a newer token");
+    assert!(accounts.still_stands(&who, now));
     change(UserCommand::Disable).await;
     assert!(!accounts.still_stands(&who, now));
+    hub.close().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn keeps_an_administrator_when_two_take_each_others_role_away() {
+    let hub = open(MemoryJournal::new()).await;
+    let (ana, ben) = (UserId(7), UserId(8));
+    for (id, email) in [(ana, "ana@b"), (ben, "ben@b")] {
+        let account =
+            NewAccount { id: id.0, email: email.into(), password: "$argon2id$".into(), role: Role::Admin, service: false };
+        let outcome =
+            hub.ask::<User>(email, UserCommand::SignUp(account), hub.asking(&Principal::house())).await.expect("signed up");
+        hub.seen(outcome.position).await.expect("seen");
+    }
+    let admins = hub.provided::<Admins>();
+    let house = Principal::house();
+    let demote = || vec![UserCommand::ChangeRole { role: Some(Role::Viewer), service: None }];
+    let (one, other) =
+        tokio::join!(admins.change(&hub, ana, demote(), &house), admins.change(&hub, ben, vec![UserCommand::Disable], &house),);
+    assert_eq!(one, Ok(()));
+    let Err(AskError::Refused(refusal)) = other else { panic!("refused: {other:?}") };
+    assert_eq!(refusal.code, "LAST_ADMIN");
+    let harmless = vec![UserCommand::ChangeRole { role: None, service: Some(true) }];
+    assert_eq!(admins.change(&hub, ben, harmless, &house).await, Ok(()));
+    let accounts = hub.projection::<Accounts>();
+    assert!(accounts.account(ben).expect("known").administers() && !accounts.account(ana).expect("known").administers());
+    assert_eq!(admins.change(&hub, ana, vec![UserCommand::Disable], &house).await, Ok(()), "no administrator");
     hub.close().await;
 }

@@ -56,11 +56,11 @@ pub enum UserCommand {
         /// When it ends of itself.
         expires: Timestamp,
     },
-    /// Gives another role.
+    /// Gives another role, or makes a person's account a bot's; `None` leaves either as it is.
     ChangeRole {
         /// The new role.
-        role: Role,
-        /// Whether it is a bot's account; `None` leaves that as it is.
+        role: Option<Role>,
+        /// Whether it is a bot's account.
         service: Option<bool>,
     },
     /// Gives another password; every token issued before is denied.
@@ -150,11 +150,11 @@ impl Entity for User {
             }
             UserCommand::ChangeRole { role, service } => {
                 let account = self.account()?;
-                let service = service.unwrap_or(account.service);
-                if account.role == *role && account.service == service {
+                let (role, service) = (role.unwrap_or(account.role), service.unwrap_or(account.service));
+                if (account.role, account.service) == (role, service) {
                     return Ok(Decision::nothing());
                 }
-                Ok(Decision::fact(UserFact::RoleChanged { from: account.role, to: *role, service }))
+                Ok(Decision::fact(UserFact::RoleChanged { from: account.role, to: role, service }))
             }
             UserCommand::ChangePassword { password } => {
                 self.account()?;

@@ -127,7 +127,7 @@ async fn signup(api: web::Data<Api>, request: HttpRequest, body: Body) -> Result
 async fn logout(api: web::Data<Api>, request: HttpRequest) -> Result<HttpResponse, Problem> {
     let parts = auth::parts(&request);
     if let Ok(who) = api.auth.identify(&parts)
-        && let Credential::Token { jti, expires: Some(expires) } = &who.credential
+        && let Credential::Token { jti, expires: Some(expires), .. } = &who.credential
     {
         let command = UserCommand::SignOut { jti: jti.clone(), expires: *expires };
         let outcome = api.hub.ask::<User>(&who.email, command, api.hub.asking(&who)).await?;
@@ -185,7 +185,7 @@ async fn me(api: web::Data<Api>, caller: Caller) -> Result<HttpResponse, Problem
 
 /// `{"current_password": .., "password": .., "password_confirmation": ..}`; every token issued before ends.
 async fn change_password(api: web::Data<Api>, caller: Caller, request: HttpRequest, body: Body) -> Result<HttpResponse, Problem> {
-    let account = api.auth.accounts.account(caller.user).filter(|account| !account.password.is_empty());
+    let account = api.auth.accounts.account(caller.user).filter(Account::has_password);
     let account = account.ok_or_else(Problem::forbidden)?;
     let members = body.unwrapped("user");
     let address = auth::address(&request, api.config.trust_forwarded);
@@ -264,7 +264,7 @@ async fn sign_in(api: &Api, account: &Account, address: String) -> Result<(Strin
     let now = api.hub.clock().now();
     let (jti, family, secret) = (Uuid::new_v4().to_string(), Uuid::new_v4().simple().to_string(), new_secret(""));
     let lifetime = api.auth.lifetime(account);
-    let who = account.principal(Credential::Token { jti: jti.clone(), expires: Some(now.plus(lifetime)) });
+    let who = account.principal(Credential::Token { jti: jti.clone(), issued: now, expires: Some(now.plus(lifetime)) });
     let signed_in = api.hub.ask::<User>(&account.email, UserCommand::SignIn { jti: jti.clone(), address }, api.hub.asking(&who));
     match signed_in.await {
         // Disabled, or locked a moment ago: said in the words of a wrong password.

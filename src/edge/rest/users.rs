@@ -1,11 +1,12 @@
 //! `/users`: whom the hub knows, for administrators: list, open, change role, disable (`platform.md` section 2).
 
-use actix_web::{HttpResponse, http::StatusCode, web::Data};
+use actix_web::{HttpResponse, web::Data};
 use serde_json::{Map, Value, json};
 use trunkline_actors::accounts::{
     Account, Passwords,
+    admins::Admins,
     policy::permission::USERS_WRITE,
-    user::{User, UserCommand, password_fault},
+    user::{UserCommand, password_fault},
 };
 use trunkline_protocol::{Refusal, Role, UserId};
 
@@ -87,38 +88,29 @@ async fn change(api: Data<Api>, caller: Caller, id: Id, body: Body) -> Answer {
     if let Some(fault) = password.and_then(password_fault) {
         return Err(Refusal::field("password", fault).into());
     }
-    if disabled == Some(true) || role.is_some_and(|role| role != Role::Admin) {
-        keep_an_admin(&api, &account)?;
-    }
     let mut commands = Vec::new();
     if role.is_some() || service.is_some() {
-        commands.push(UserCommand::ChangeRole { role: role.unwrap_or(account.role), service });
+        commands.push(UserCommand::ChangeRole { role, service });
     }
     if let Some(password) = password {
         let password = api.hub.provided::<Passwords>().hash(password.to_owned()).await?;
         commands.push(UserCommand::ChangePassword { password });
     }
     commands.extend(disabled.map(|disabled| if disabled { UserCommand::Disable } else { UserCommand::Enable }));
-    for command in commands {
-        let outcome = api.hub.ask::<User>(&account.email, command, api.hub.asking(&caller)).await?;
-        api.hub.seen(outcome.position).await?;
-    }
+    api.hub.provided::<Admins>().change(&api.hub, account.id, commands, &caller).await?;
     Ok(HttpResponse::Ok().json(whole(&person(&api, id)?)))
 }
 
 /// An account is never removed: what it made still names it. It is closed.
 async fn disable(api: Data<Api>, caller: Caller, id: Id) -> Answer {
     caller.require(USERS_WRITE)?;
-    let account = person(&api, id)?;
-    keep_an_admin(&api, &account)?;
-    let outcome = api.hub.ask::<User>(&account.email, UserCommand::Disable, api.hub.asking(&caller)).await?;
-    api.hub.seen(outcome.position).await?;
+    api.hub.provided::<Admins>().change(&api.hub, UserId(id.0), vec![UserCommand::Disable], &caller).await?;
     Ok(HttpResponse::NoContent().finish())
 }
 
 fn person(api: &Api, id: Id) -> Result<Account, Problem> {
     // A key is an account too, but not one to be changed here.
-    api.auth.accounts.account(UserId(id.0)).filter(|account| !account.password.is_empty()).ok_or_else(Problem::not_found)
+    api.auth.accounts.account(UserId(id.0)).filter(Account::has_password).ok_or_else(Problem::not_found)
 }
 
 fn whole(account: &Account) -> Value {
@@ -128,15 +120,6 @@ fn whole(account: &Account) -> Value {
     user["locked_until"] = json!(account.locked_until);
     user["user"] = user.clone();
     user
-}
-
-fn keep_an_admin(api: &Api, account: &Account) -> Result<(), Problem> {
-    let admin = |other: &Account| other.role == Role::Admin && !other.disabled && other.id != account.id;
-    if account.role != Role::Admin || !api.auth.accounts.accounts(0, 1, admin).is_empty() {
-        return Ok(());
-    }
-    let sentence = "This is the last administrator; make somebody else one first";
-    Err(Problem::new(StatusCode::CONFLICT, "LAST_ADMIN", sentence))
 }
 
 pub(super) fn role_of(members: &Map<String, Value>) -> Result<Option<Role>, Refusal> {

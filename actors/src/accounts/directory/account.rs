@@ -71,6 +71,21 @@ impl Account {
             credential,
         }
     }
+    /// Whether it is a person's or a service account rather than an API key's.
+    #[must_use]
+    pub fn has_password(&self) -> bool {
+        !self.password.is_empty()
+    }
+    /// Whether it can sign in as an administrator.
+    #[must_use]
+    pub fn administers(&self) -> bool {
+        self.role == Role::Admin && !self.disabled && self.has_password()
+    }
+    /// Whether a token issued then was issued after the password last changed. Tokens count whole seconds: one of the same second must
+    /// not be denied with those before it.
+    pub(super) fn believes(&self, issued: Timestamp) -> bool {
+        issued.as_seconds() >= self.tokens_from.as_seconds()
+    }
     /// Whether it would still sign in as this principal: open, and what it was.
     pub(super) fn is_still(&self, principal: &Principal) -> bool {
         !self.disabled && (self.role, self.service) == (principal.role, principal.service)
