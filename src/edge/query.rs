@@ -1,9 +1,10 @@
-//! What the address says: tolerant query parameters and ids. Nothing here ever fails a request but an id that names nothing.
+//! What the address says: tolerant query parameters and ids. Nothing here ever fails a request but an id that names nothing, and what
+//! would be answered with another list than the one asked for ([`Query::cursor`], [`Query::since`]).
 
 use std::{convert::Infallible, future::Ready, ops::RangeInclusive};
 
 use actix_web::{FromRequest, HttpRequest, dev::Payload};
-use trunkline_protocol::{Timestamp, id::MAX_SAFE_INTEGER};
+use trunkline_protocol::{Refusal, Timestamp, id::MAX_SAFE_INTEGER};
 
 use super::Problem;
 
@@ -59,6 +60,21 @@ impl Query {
     #[must_use]
     pub fn id(&self, name: &str) -> Option<Option<u64>> {
         self.get(name).map(parse_id)
+    }
+    /// Where a list goes on: `next_cursor` of the answer before, an id. Whoever were told the beginning again would never come to the end.
+    ///
+    /// # Errors
+    /// 422 where it is not one that was given.
+    pub fn cursor(&self) -> Result<Option<u64>, Refusal> {
+        self.id("cursor").map(|id| id.ok_or_else(|| Refusal::field("cursor", "is not one that was given"))).transpose()
+    }
+    /// From which moment on.
+    ///
+    /// # Errors
+    /// 422 where it cannot be read.
+    pub fn since(&self) -> Result<Option<Timestamp>, Refusal> {
+        let read = |text| Timestamp::parse(text).ok_or_else(|| Refusal::field("since", "is not a time (RFC 3339)"));
+        self.get("since").map(read).transpose()
     }
     /// `true/1/yes/on`, `false/0/no/off` in any casing; `None` for anything else.
     #[must_use]

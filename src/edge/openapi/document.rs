@@ -15,6 +15,7 @@ use utoipa::{
 };
 
 use super::{
+    operation::PROBLEM,
     shapes,
     table::{Line, Table},
 };
@@ -110,7 +111,7 @@ fn components(lines: &[Line]) -> Components {
     }
     for (status, reason) in refusals {
         let content = ContentBuilder::new().schema(Some(Ref::from_schema_name(shapes::Problem::name()))).build();
-        let response = ResponseBuilder::new().description(reason.unwrap_or("Error")).content("application/problem+json", content);
+        let response = ResponseBuilder::new().description(reason.unwrap_or("Error")).content(PROBLEM, content);
         components = components.response(format!("Problem{status}"), response.build());
     }
     let key = |header: &str, about: &str| SecurityScheme::ApiKey(ApiKey::Header(ApiKeyValue::with_description(header, about)));

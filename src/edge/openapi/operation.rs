@@ -7,11 +7,12 @@ use utoipa::{
         ContentBuilder, Ref, RefOr, Required, Response, ResponseBuilder, Schema, SecurityRequirement,
         path::{Operation as Written, OperationBuilder, Parameter, ParameterBuilder, ParameterIn},
         request_body::{RequestBody, RequestBodyBuilder},
-        schema::{ArrayBuilder, ObjectBuilder, SchemaType, Type},
+        schema::{ArrayBuilder, ObjectBuilder, OneOfBuilder, SchemaType, Type},
     },
 };
 
 pub(super) const JSON: &str = "application/json";
+pub(super) const PROBLEM: &str = "application/problem+json";
 /// Brackets as Rails writes them: `user[email]=`.
 pub(super) const FORM: &str = "application/x-www-form-urlencoded";
 /// What names somebody: each is a security scheme of the document.
@@ -94,17 +95,19 @@ impl Operation {
     /// Takes a body of this shape.
     #[must_use]
     pub fn body<T: ToSchema>(self) -> Self {
-        self.taking::<T>(None, &[JSON, FORM])
+        self.taking::<T>(reference::<T>(), &[JSON, FORM])
     }
     /// The same; its members may also stand under this name.
     #[must_use]
     pub fn body_under<T: ToSchema>(self, wrapper: &str) -> Self {
-        self.taking::<T>(Some(format!("Flat, or under `{wrapper}`.")), &[JSON, FORM])
+        let wrapped = ObjectBuilder::new().property(wrapper, reference::<T>()).required(wrapper);
+        let either = Schema::from(OneOfBuilder::new().item(reference::<T>()).item(wrapped).build());
+        self.taking::<T>(either.into(), &[JSON, FORM])
     }
     /// Takes a body of this shape that no form can have.
     #[must_use]
     pub fn json<T: ToSchema>(self) -> Self {
-        self.taking::<T>(None, &[JSON])
+        self.taking::<T>(reference::<T>(), &[JSON])
     }
     /// Answers with this shape.
     #[must_use]
@@ -136,16 +139,25 @@ impl Operation {
         self
     }
 
-    fn taking<T: ToSchema>(mut self, about: Option<String>, kinds: &[&str]) -> Self {
-        let content = || ContentBuilder::new().schema(Some(reference::<T>())).build();
-        let body = RequestBodyBuilder::new().description(about).required(Some(Required::True));
+    /// Refuses with a problem of a shape of its own.
+    #[must_use]
+    pub fn problem<T: ToSchema>(self, status: u16, what: &str) -> Self {
+        self.holding::<T>(status, what, PROBLEM, reference::<T>())
+    }
+
+    fn taking<T: ToSchema>(mut self, schema: RefOr<Schema>, kinds: &[&str]) -> Self {
+        let content = || ContentBuilder::new().schema(Some(schema.clone())).build();
+        let body = RequestBodyBuilder::new().required(Some(Required::True));
         self.body = Some(kinds.iter().fold(body, |body, kind| body.content(*kind, content())).build());
         gather::<T>(&mut self.asked);
         self
     }
-    fn answering<T: ToSchema>(mut self, status: u16, what: &str, schema: RefOr<Schema>) -> Self {
+    fn answering<T: ToSchema>(self, status: u16, what: &str, schema: RefOr<Schema>) -> Self {
+        self.holding::<T>(status, what, JSON, schema)
+    }
+    fn holding<T: ToSchema>(mut self, status: u16, what: &str, kind: &str, schema: RefOr<Schema>) -> Self {
         let content = ContentBuilder::new().schema(Some(schema)).build();
-        self.response(status, what).content.insert(JSON.to_owned(), content.into());
+        self.response(status, what).content.insert(kind.to_owned(), content.into());
         gather::<T>(&mut self.answered);
         self
     }
@@ -173,7 +185,7 @@ impl Operation {
         for (status, response) in &self.answers {
             written = written.response(status.to_string(), response.clone());
         }
-        for status in self.refusals(path) {
+        for status in self.refusals(path).into_iter().filter(|status| self.answers.iter().all(|(known, _)| known != status)) {
             written = written.response(status.to_string(), Ref::from_response_name(format!("Problem{status}")));
         }
         written.build()
@@ -191,6 +203,9 @@ impl Operation {
         }
         if self.body.is_some() {
             statuses.extend([400, 413, 415, 422]);
+        }
+        if self.parameters.iter().any(|parameter| parameter.name == "cursor") {
+            statuses.push(422);
         }
         if path.starts_with("/api/v1") {
             statuses.extend([406, 429, 503]);

@@ -4,6 +4,8 @@
 #![expect(dead_code, reason = "shapes are described, not built")]
 
 pub mod accounts;
+pub mod api_keys;
+pub mod audit;
 pub mod ignore_lists;
 pub mod places;
 pub mod publishing;

@@ -25,8 +25,8 @@ use crate::edge::{
     openapi::{
         Table, operation, resource,
         shapes::accounts::{
-            Credentials, Me, NewAccount as Joining, PasswordChange, PublicKeys, RefreshToken, Refreshed, SignedIn, SignedOut,
-            SignedUp,
+            Credentials, Me, NewAccount as Joining, NotSignedUp, PasswordChange, PublicKeys, RefreshToken, Refreshed, SignedIn,
+            SignedOut, SignedUp,
         },
     },
 };
@@ -37,10 +37,11 @@ pub fn routes(api: &mut Table) {
     for prefix in ["", "/users"] {
         let signed_in = open("Sign in").body_under::<Credentials>("user").answers::<SignedIn>(200, "A token, also as a header.");
         let signed_up = open("Sign up").body_under::<Joining>("user").answers::<SignedUp>(201, "An account, and a token.");
+        let signed_up = signed_up.problem::<NotSignedUp>(422, "There is no account.").refuses(&[403]);
         let signed_out = open("Sign out").about("Also without a token: whoever wants to be out is out.");
         api.about("accounts")
             .service(resource(&format!("{prefix}/login")).post(login, signed_in.refuses(&[401])))
-            .service(resource(&format!("{prefix}/signup")).post(signup, signed_up.refuses(&[403])))
+            .service(resource(&format!("{prefix}/signup")).post(signup, signed_up))
             .service(resource(&format!("{prefix}/logout")).delete(logout, signed_out.answers::<SignedOut>(200, "Signed out.")));
     }
     let refreshed = open("Stay signed in").about("The old refresh token is used up; used again, it ends the chain.");

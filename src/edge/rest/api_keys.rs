@@ -19,7 +19,7 @@ use crate::edge::{
         Table, operation, resource,
         shapes::{
             After,
-            accounts::{ApiKey as Shown, ApiKeyFields, ApiKeyList, NewSecret, Rotation},
+            api_keys::{ApiKey as Shown, ApiKeyFields, ApiKeyList, NewSecret, Rotation},
         },
     },
 };
@@ -49,7 +49,7 @@ pub fn routes(api: &mut Table) {
 async fn index(api: Data<Api>, caller: Caller, query: Query) -> Answer {
     caller.require(API_KEYS_WRITE)?;
     let limit = query.number("limit", 20, 1..=100) as usize;
-    let mut keys = api.auth.accounts.keys(query.id("cursor").flatten().unwrap_or(0), limit + 1);
+    let mut keys = api.auth.accounts.keys(query.cursor()?.unwrap_or(0), limit + 1);
     let has_more = keys.len() > limit;
     keys.truncate(limit);
     let next = keys.last().filter(|_| has_more).map(|key| key.id.to_string());

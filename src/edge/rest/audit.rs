@@ -14,7 +14,7 @@ use crate::edge::{
         Table, operation, resource,
         shapes::{
             After,
-            accounts::{AuditFilter, AuditHead, AuditPage},
+            audit::{AuditFilter, AuditHead, AuditPage},
         },
     },
 };
@@ -37,8 +37,8 @@ async fn index(api: Data<Api>, caller: Caller, query: Query) -> Answer {
     let wanted = Wanted {
         actor: query.get("actor").map(str::to_lowercase),
         action: query.get("action").map(str::to_owned),
-        since: query.moment("since"),
-        before: query.id("cursor").flatten(),
+        since: query.since()?,
+        before: query.cursor()?,
     };
     let mut entries = api.hub.projection::<AuditLog>().entries(&wanted, limit + 1);
     let has_more = entries.len() > limit;

@@ -47,7 +47,7 @@ pub fn routes(api: &mut Table) {
 async fn index(api: Data<Api>, caller: Caller, query: Query) -> Answer {
     caller.require(USERS_WRITE)?;
     let limit = query.number("limit", 20, 1..=100) as usize;
-    let after = query.id("cursor").flatten().unwrap_or(0);
+    let after = query.cursor()?.unwrap_or(0);
     let role = query.get("role").and_then(|role| role.parse::<Role>().ok());
     let search = query.get("search").map(str::to_lowercase);
     let disabled = query.flag(&["disabled"]);

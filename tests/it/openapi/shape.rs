@@ -1,4 +1,4 @@
-//! Does an answer have the shape that the document says? Stricter than a validator of JSON Schema would be: a member that is not described
+//! Does a body have the shape that the document says? Stricter than a validator of JSON Schema would be: a member that is not described
 //! is a fault, too.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -8,8 +8,29 @@ use serde_json::Value;
 /// Everything that does not fit.
 pub(super) fn faults(document: &Value, schema: &Value, value: &Value) -> Vec<String> {
     let mut found = Vec::new();
-    Judge { document }.judge(schema, value, "answer", &mut found);
+    Judge { document }.judge(schema, value, "body", &mut found);
     found
+}
+
+/// The name of every member that a body of that shape may have, however deep.
+pub(super) fn members<'a>(document: &'a Value, schema: &'a Value) -> BTreeSet<&'a str> {
+    let schema = Judge { document }.resolved(schema);
+    let parts = ["oneOf", "anyOf", "allOf"].into_iter().flat_map(|several| schema[several].as_array().into_iter().flatten());
+    let own = schema["properties"].as_object().into_iter().flatten();
+    let mut found: BTreeSet<&str> = own.clone().map(|(name, _)| name.as_str()).collect();
+    for part in parts.chain(own.map(|(_, member)| member)).chain(schema.get("items")) {
+        found.extend(members(document, part));
+    }
+    found
+}
+
+/// The name of every member that a body has, however deep.
+pub(super) fn said(body: &Value) -> BTreeSet<&str> {
+    match body {
+        Value::Array(items) => items.iter().flat_map(said).collect(),
+        Value::Object(own) => own.iter().flat_map(|(name, member)| said(member).into_iter().chain([name.as_str()])).collect(),
+        _ => BTreeSet::new(),
+    }
 }
 
 struct Judge<'a> {
@@ -64,7 +85,10 @@ impl<'a> Judge<'a> {
             }
         }
     }
-    fn gather<'s>(&'s self, schema: &'s Value, known: &mut BTreeMap<&'s str, &'s Value>, required: &mut BTreeSet<&'s str>) {
+    fn gather<'s>(&self, schema: &'s Value, known: &mut BTreeMap<&'s str, &'s Value>, required: &mut BTreeSet<&'s str>)
+    where
+        'a: 's,
+    {
         let schema = self.resolved(schema);
         for part in schema["allOf"].as_array().into_iter().flatten() {
             self.gather(part, known, required);
@@ -72,7 +96,10 @@ impl<'a> Judge<'a> {
         known.extend(schema["properties"].as_object().into_iter().flatten().map(|(name, member)| (name.as_str(), member)));
         required.extend(schema["required"].as_array().into_iter().flatten().filter_map(Value::as_str));
     }
-    fn resolved<'s>(&'s self, schema: &'s Value) -> &'s Value {
+    fn resolved<'s>(&self, schema: &'s Value) -> &'s Value
+    where
+        'a: 's,
+    {
         let Some(address) = schema["$ref"].as_str() else { return schema };
         self.document.pointer(address.trim_start_matches('#')).unwrap_or_else(|| panic!("{address} leads nowhere"))
     }

@@ -35,6 +35,11 @@ fn named(name: &str, schema: &Value) -> String {
         "object" if schema.get("additionalProperties").is_some() => {
             format!("object of {}", kind(&schema["additionalProperties"]))
         }
+        "object" if schema.get("properties").is_some() => {
+            let members =
+                entries(&schema["properties"]).map(|(name, member)| format!("<code>{}</code>: {}", escaped(name), kind(member)));
+            format!("{{ {} }}", members.collect::<Vec<_>>().join(", "))
+        }
         "string" => match schema["format"].as_str() {
             Some(format) => escaped(format),
             None => "text".to_owned(),

@@ -1,4 +1,4 @@
-//! Accounts, keys and the audit (`platform.md` section 2).
+//! Accounts, one's own and others' (`platform.md` section 2).
 
 use utoipa::{IntoParams, ToSchema};
 
@@ -21,6 +21,33 @@ pub struct NewAccount {
     password: String,
     /// The same once more, where it is given.
     password_confirmation: Option<String>,
+}
+
+/// Why there is no account: a problem like any other, but for its `status`.
+#[derive(ToSchema)]
+pub struct NotSignedUp {
+    r#type: String,
+    title: String,
+    /// In the words that old clients look for.
+    status: NotSignedUpStatus,
+    /// A sentence for people.
+    detail: String,
+    code: String,
+    /// The same sentence as `detail`.
+    error: String,
+    /// One sentence for each field.
+    errors: Vec<String>,
+    /// What is wrong, by field.
+    #[schema(value_type = std::collections::HashMap<String, Vec<String>>)]
+    details: (),
+    instance: String,
+    request_id: String,
+}
+
+/// What old clients show.
+#[derive(ToSchema)]
+pub struct NotSignedUpStatus {
+    message: String,
 }
 
 /// An account, as its owner sees it.
@@ -175,131 +202,4 @@ pub struct UserFilter {
     /// Within the e-mail address.
     search: Option<String>,
     disabled: Option<bool>,
-}
-
-/// An API key, without its secret.
-#[derive(ToSchema)]
-pub struct ApiKey {
-    id: u64,
-    name: String,
-    /// How the secret begins.
-    prefix: String,
-    role: Role,
-    scopes: Vec<String>,
-    /// What role and scopes come to.
-    permissions: Vec<String>,
-    expires_at: Option<Moment>,
-    expired: bool,
-    /// Of the secret before, while it is still valid.
-    old_prefix: Option<String>,
-    old_valid_until: Option<Moment>,
-    created_by: u64,
-    created_at: Moment,
-    updated_at: Moment,
-}
-
-/// A part of the keys.
-#[derive(ToSchema)]
-pub struct ApiKeyList {
-    data: Vec<ApiKey>,
-    /// The same as `data`.
-    api_keys: Vec<ApiKey>,
-    has_more: bool,
-    next_cursor: Option<String>,
-}
-
-/// A key with its secret: bare, and once more under `api_key`.
-#[derive(ToSchema)]
-pub struct NewSecret {
-    #[serde(flatten)]
-    bare: SecretBare,
-    api_key: SecretBare,
-}
-
-/// A key with its secret.
-#[derive(ToSchema)]
-pub struct SecretBare {
-    #[serde(flatten)]
-    described: ApiKey,
-    /// The secret: shown here, and never again.
-    key: String,
-}
-
-/// A key that an administrator makes.
-#[derive(ToSchema)]
-pub struct ApiKeyFields {
-    #[schema(min_length = 1, max_length = 100)]
-    name: String,
-    /// `editor` where it is absent.
-    role: Option<Role>,
-    /// Permissions, `read` or `write`; none: all that the role may.
-    scopes: Option<Vec<String>>,
-    /// Null: never; 90 days from now where nothing is said.
-    expires_at: Option<Moment>,
-    #[schema(minimum = 1, maximum = 36500)]
-    expires_in_days: Option<u64>,
-}
-
-/// How a secret is changed.
-#[derive(ToSchema)]
-pub struct Rotation {
-    /// For how long the old secret is still valid: a day where it is absent, thirty days at most.
-    #[schema(maximum = 2592000)]
-    overlap_s: Option<u64>,
-    /// As of a new key.
-    expires_at: Option<Moment>,
-    #[schema(minimum = 1, maximum = 36500)]
-    expires_in_days: Option<u64>,
-}
-
-/// A part of the audit, newest first.
-#[derive(ToSchema)]
-pub struct AuditPage {
-    data: Vec<AuditEntry>,
-    has_more: bool,
-    next_cursor: Option<String>,
-}
-
-/// Who did what.
-#[derive(ToSchema)]
-pub struct AuditEntry {
-    id: u64,
-    at: Moment,
-    actor: Actor,
-    /// `login.failed`, `user.role_changed`.
-    action: String,
-    subject: String,
-    detail: String,
-    address: Option<String>,
-    /// Over this entry and the hash before it.
-    hash: String,
-}
-
-/// Who did it.
-#[derive(ToSchema)]
-pub struct Actor {
-    id: u64,
-    name: String,
-}
-
-/// Whether the chain is whole.
-#[derive(ToSchema)]
-pub struct AuditHead {
-    valid: bool,
-    entries: u64,
-    /// The newest hash.
-    head: String,
-    /// The first entry that does not fit.
-    broken_at: Option<u64>,
-}
-
-/// Which entries.
-#[derive(IntoParams)]
-pub struct AuditFilter {
-    /// An id or an e-mail address.
-    actor: Option<String>,
-    /// `login.failed`, or a family of them: `login.`
-    action: Option<String>,
-    #[param(value_type = Option<Moment>, inline)]
-    since: Option<String>,
 }

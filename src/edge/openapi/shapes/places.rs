@@ -148,13 +148,17 @@ pub struct StreamerFields {
     accounts: Option<Vec<AccountFields>>,
 }
 
-/// What a client says of a streamer's account.
+/// What a client says of a streamer's account: the one of this id, else of this platform and name, else a new one.
 #[derive(ToSchema)]
 pub struct AccountFields {
-    platform: String,
-    username: String,
+    id: Option<u64>,
+    platform: Option<String>,
+    username: Option<String>,
     profile_url: Option<String>,
     is_active: Option<bool>,
+    /// Takes it off.
+    #[schema(rename = "_destroy")]
+    destroy: Option<bool>,
 }
 
 /// Which streamers.

@@ -4,16 +4,30 @@ use utoipa::{IntoParams, ToSchema};
 
 /// A message for a stream, an array of them, or a command.
 #[derive(ToSchema)]
+#[serde(untagged)]
+pub enum Publication {
+    Message(PublishedMessage),
+    Messages(Vec<PublishedMessage>),
+    Command(PublishedCommand),
+}
+
+/// A message for a stream.
+#[derive(ToSchema)]
 #[schema(examples(json!({"stream": "chat/1", "data": "{\"text\":\"hello\"}"})))]
-pub struct Publication {
+pub struct PublishedMessage {
     /// For whom.
-    stream: Option<String>,
+    stream: String,
     /// JSON, in a string.
-    data: Option<String>,
+    data: String,
     meta: Option<PublicationMeta>,
-    /// `disconnect`, instead of a message.
-    command: Option<String>,
-    payload: Option<Dismissal>,
+}
+
+/// What is to be done instead.
+#[derive(ToSchema)]
+pub struct PublishedCommand {
+    /// Always `disconnect`.
+    command: String,
+    payload: Dismissal,
 }
 
 /// How a message is told.

@@ -1,12 +1,14 @@
 //! Livestreams (`streams.md` section 4).
 
+pub mod bulk;
+
 use utoipa::{IntoParams, ToSchema};
 
 use super::{
     Owner, PageMeta,
     words::{
-        Direction, ExportFormat, ImportOutcome, ItemOutcome, ListFormat, Moment, Orientation, PlatformKey, Status, StreamEvent,
-        StreamField, StreamKind, WallOrientation, WallStatus,
+        Direction, ListFormat, Moment, Orientation, PlatformKey, Status, StreamEvent, StreamField, StreamKind, WallOrientation,
+        WallStatus,
     },
 };
 
@@ -188,110 +190,6 @@ pub struct Place {
     country: Option<String>,
 }
 
-/// Changes of many streams; also as `streams`, or as a bare array.
-#[derive(ToSchema)]
-pub struct Batch {
-    #[schema(max_items = 1000)]
-    updates: Vec<BatchItem>,
-}
-
-/// One of them: named by `id`, else by its link.
-#[derive(ToSchema)]
-pub struct BatchItem {
-    id: Option<u64>,
-    #[serde(flatten)]
-    fields: StreamFields,
-}
-
-/// What became of them.
-#[derive(ToSchema)]
-pub struct BatchAnswer {
-    updated: u64,
-    unchanged: u64,
-    not_found: u64,
-    failed: u64,
-    total: u64,
-    results: Vec<BatchResult>,
-    streams: Vec<Stream>,
-    errors: Vec<ItemErrors>,
-}
-
-/// What became of one.
-#[derive(ToSchema)]
-pub struct BatchResult {
-    /// Its place in the request, from 0.
-    index: u64,
-    #[schema(required = false)]
-    id: u64,
-    #[schema(required = false)]
-    url: String,
-    status: ItemOutcome,
-    #[schema(required = false)]
-    error: String,
-    #[schema(required = false)]
-    stream: Stream,
-}
-
-/// What is wrong with one item.
-#[derive(ToSchema)]
-pub struct ItemErrors {
-    /// Its place in the request, from 0.
-    index: u64,
-    errors: Vec<String>,
-}
-
-/// Streams to bring in; also as a bare array.
-#[derive(ToSchema)]
-pub struct Import {
-    #[schema(max_items = 10000)]
-    streams: Vec<StreamFields>,
-}
-
-/// What became of them.
-#[derive(ToSchema)]
-pub struct ImportAnswer {
-    imported: u64,
-    failed: u64,
-    duplicates: u64,
-    held: u64,
-    total: u64,
-    errors: Vec<ItemErrors>,
-    /// One word for each item, in order.
-    results: Vec<ImportOutcome>,
-}
-
-/// Streams, exported.
-#[derive(ToSchema)]
-pub struct Export {
-    exported_at: Moment,
-    count: u64,
-    streams: Vec<ExportedStream>,
-}
-
-/// A stream as it is exported; the columns of the CSV, in order.
-#[derive(ToSchema)]
-pub struct ExportedStream {
-    id: u64,
-    source: String,
-    link: String,
-    status: Status,
-    platform: Option<String>,
-    orientation: Option<Orientation>,
-    kind: StreamKind,
-    city: Option<String>,
-    state: Option<String>,
-    notes: Option<String>,
-    title: Option<String>,
-    posted_by: Option<String>,
-    is_pinned: bool,
-    is_archived: bool,
-    created_at: Moment,
-    last_checked_at: Option<Moment>,
-    last_live_at: Option<Moment>,
-    owner_email: Option<String>,
-    streamer_name: Option<String>,
-}
-
 /// What the hub has measured; nobody reports viewers to it, so their figures are zero.
 #[derive(ToSchema)]
 pub struct Analytics {
@@ -392,13 +290,6 @@ pub struct StreamFilter {
 pub struct ListAs {
     /// Pages where it is absent; `array`: the wall's feed; `ndjson`: every stream whole, a line each.
     #[param(value_type = Option<ListFormat>, inline)]
-    format: Option<String>,
-}
-
-/// How the export is written.
-#[derive(IntoParams)]
-pub struct ExportAs {
-    #[param(value_type = Option<ExportFormat>, inline)]
     format: Option<String>,
 }
 

@@ -7,8 +7,9 @@ use crate::edge::openapi::{
     shapes::{
         After, Pages, Wrap,
         streams::{
-            Analytics, Batch, BatchAnswer, Export, ExportAs, HeldStream, HistoryOf, HistoryPage, Import, ImportAnswer, ListAs,
-            OneStream, PostedStream, StreamFields, StreamFilter, StreamPage, WallTile,
+            Analytics, HeldStream, HistoryOf, HistoryPage, ListAs, OneStream, PostedStream, StreamFields, StreamFilter, StreamPage,
+            WallTile,
+            bulk::{Batch, BatchAnswer, Export, ExportAs, Import, ImportAnswer},
         },
     },
 };
@@ -84,7 +85,6 @@ pub(super) fn history() -> Operation {
         .query::<HistoryOf>()
         .query::<After>()
         .answers::<HistoryPage>(200, "A part of the history, newest first.")
-        .refuses(&[422])
 }
 pub(super) fn analytics() -> Operation {
     operation("What was measured of a stream").needs(STREAMS_READ).answers::<Analytics>(200, "Its figures.")
