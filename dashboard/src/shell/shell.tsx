@@ -62,6 +62,9 @@ function Who() {
       <span class="who-name" title={who.email}>
         {who.display_name} <span class="quiet">{who.role}</span>
       </span>
+      <a class="icon-button" href="/docs" aria-label="The API" title="The API">
+        <Icon name="book" />
+      </a>
       <button type="button" class="icon-button" aria-label="Sign out" title="Sign out" onClick={leave}>
         <Icon name="signout" />
       </button>

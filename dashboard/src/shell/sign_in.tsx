@@ -81,7 +81,9 @@ export function SignIn() {
           </section>
         )}
       </div>
-      <footer class="quiet">{version && `Version ${version}`}</footer>
+      <footer class="quiet">
+        <a href="/docs">The API</a> {version && `Version ${version}`}
+      </footer>
     </main>
   );
 }
