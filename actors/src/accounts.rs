@@ -51,7 +51,9 @@ pub fn plan(plan: &mut Plan, passwords: Arc<Passwords>) -> Arc<Accounts> {
     plan.projection(Arc::new(audit_log::AuditLog::new(accounts.clone())));
     plan.provide(passwords);
     plan.provide(Arc::new(admins::Admins::default()));
-    plan.provide(Arc::new(audit::Denials::default()));
+    let denials = Arc::new(audit::Denials::default());
+    plan.provide(denials.clone());
+    plan.on_denial(move |who, entity| denials.note(audit::Act::of(who, "access.denied", format_args!("act on {entity}"))));
     plan.every("audit carry-over", CARRY_OVER_PERIOD, |hub| {
         Box::pin(async move {
             if let Err(error) = audit::carry_over(hub).await {

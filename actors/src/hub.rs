@@ -34,6 +34,7 @@ use crate::{
         sequence::Sequences,
         supervisor::report,
     },
+    plan::Denied,
 };
 
 pub use health::Health;
@@ -83,6 +84,7 @@ pub(crate) struct Inner {
     pub(crate) provided: HashMap<TypeId, Arc<dyn Any + Send + Sync>>,
     pub(crate) sequences: Sequences,
     pub(crate) attendance: Attendance,
+    pub(crate) denied: Option<Denied>,
     pub(crate) root: tokio::sync::Mutex<Option<ActorCell>>,
 }
 

@@ -9,6 +9,7 @@ use std::{
 
 use futures::future::BoxFuture;
 use parking_lot::RwLock;
+use trunkline_protocol::{EntityId, Principal};
 
 use crate::{
     Channel, Entity, Hub, Projection, Retentions,
@@ -17,6 +18,8 @@ use crate::{
 
 /// What a worker does with the hub.
 pub(crate) type Work = Arc<dyn for<'a> Fn(&'a Hub) -> BoxFuture<'a, ()> + Send + Sync>;
+/// What hears who was denied what.
+pub(crate) type Denied = Arc<dyn Fn(&Principal, &EntityId) + Send + Sync>;
 type Things = HashMap<TypeId, Arc<dyn Any + Send + Sync>>;
 
 /// The list of everything a hub is made of. A wing adds its lines in its own file (`pub fn plan(plan: &mut Plan)`).
@@ -29,6 +32,7 @@ pub struct Plan {
     pub(crate) projections_by_type: Things,
     pub(crate) provided: Things,
     pub(crate) retentions: Retentions,
+    pub(crate) denied: Option<Denied>,
     lines: Vec<String>,
 }
 
@@ -72,6 +76,11 @@ impl Plan {
     /// Keeps what is published on `$pubsub` topics by these rules.
     pub fn retain(&mut self, retentions: Retentions) -> &mut Self {
         self.retentions = retentions;
+        self
+    }
+    /// Tells this, and nothing else, whom an entity denied what they asked over a cable. (A request is denied where it is answered.)
+    pub fn on_denial(&mut self, denied: impl Fn(&Principal, &EntityId) + Send + Sync + 'static) -> &mut Self {
+        self.denied = Some(Arc::new(denied));
         self
     }
     /// Does this every `period` while the hub is open, the first time one period after it opened, under supervision: a panic is counted,

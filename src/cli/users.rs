@@ -64,7 +64,7 @@ pub async fn run(arguments: UserArguments) -> Result<ExitCode, Failure> {
     let connected = arguments.connect.open().await?;
     match arguments.command {
         UserCommand::List => {
-            let mut cursor = "0".to_owned();
+            let mut cursor = String::new();
             loop {
                 let page = connected.request(Method::GET, &format!("users?limit=100&cursor={cursor}"));
                 let answer = answered(page.send().await?).await?;

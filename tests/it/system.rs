@@ -124,6 +124,26 @@ async fn shows_operators_who_is_there_who_hears_what_and_how_the_journal_is() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn writes_down_who_was_denied_what_over_a_cable() {
+    let (house, caller) = open(|_| {}).await;
+    let (id, grid) = (caller.add("https://twitch.tv/a").await, r#"{"channel":"CollaborativeStreamsChannel"}"#);
+    let mut guest = CableClient::connect(&house.url(), Some(VIEWER)).await.expect("welcomed");
+    guest.subscribe(grid).await.expect("confirmed");
+    for _ in 0..2 {
+        guest.perform(grid, "lock_cell", json!({"cell_id": format!("stream_{id}_title")})).await.expect("sent");
+        let refused = guest.until(PATIENCE, |told| !told.message["error"].is_null()).await.expect("an answer");
+        assert_eq!(refused.message["error"], "You are not authorized to edit streams");
+    }
+    let (_, log) = caller.say(ADMIN, Method::GET, "/api/v1/audit?action=access.denied", Value::Null).await;
+    let denied = log["data"].as_array().expect("entries");
+    assert!(!denied.is_empty() && denied.iter().all(|one| one["actor"]["name"] == "viewer"), "{log}");
+    assert!(denied.iter().all(|one| one["subject"].as_str().is_some_and(|subject| subject.starts_with("act on stream/"))), "{log}");
+    guest.close().await;
+    drop(caller);
+    house.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn taps_a_topic_for_operators_only_and_shows_every_frame_as_it_passes() {
     let (house, caller) = open(|_| {}).await;
     let tap = r#"{"channel":"SystemChannel","tap":"c:streams"}"#;

@@ -119,6 +119,7 @@ pub(crate) async fn open(mut plan: Plan, journal: Arc<dyn Journal>, config: HubC
             provided: plan.provided,
             sequences: Sequences::default(),
             attendance: Attendance::new(config.presence_ttl),
+            denied: plan.denied,
             root: tokio::sync::Mutex::new(None),
         }),
     };

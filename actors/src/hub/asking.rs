@@ -3,7 +3,7 @@
 use std::fmt;
 
 use tokio::{sync::oneshot, time::timeout};
-use trunkline_protocol::{EntityId, limits::ASK_DEADLINE};
+use trunkline_protocol::{EntityId, RefusalKind, limits::ASK_DEADLINE};
 
 use super::Hub;
 use crate::{
@@ -26,9 +26,18 @@ impl Hub {
         asking: Asking,
     ) -> Result<Outcome<E>, AskError> {
         let id = EntityId::new(E::KIND, key);
+        let on_cable = asking.connection.map(|_| asking.by.clone());
         let answer = self.post::<E>(&id, command, asking).await?;
         match timeout(ASK_DEADLINE, answer).await {
-            Ok(Ok(answer)) => answer,
+            Ok(Ok(answer)) => {
+                if let (Some(by), Err(AskError::Refused(refusal))) = (&on_cable, &answer)
+                    && refusal.kind == RefusalKind::Forbidden
+                    && let Some(denied) = &self.inner.denied
+                {
+                    denied(by, &id);
+                }
+                answer
+            }
             Ok(Err(_)) => Err(AskError::Unavailable("it crashed before it answered".into())),
             Err(_) => Err(AskError::Deadline),
         }
