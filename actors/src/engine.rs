@@ -19,6 +19,7 @@ pub(crate) mod published;
 pub(crate) mod recall;
 pub(crate) mod recent;
 pub mod relay;
+pub mod retelling;
 pub mod retention;
 pub(crate) mod sequence;
 pub mod supervisor;

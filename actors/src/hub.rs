@@ -199,10 +199,17 @@ impl Hub {
     pub fn history(&self, topic: &Topic, since: Since<'_>) -> History {
         self.inner.relay.history(topic, since)
     }
-    /// What was published on a topic since a place, is still to be kept, and is no longer in memory: read from the journal, oldest first.
-    /// Ask [`Hub::history`] for what came after the last of it. Empty where memory suffices; `None` where it cannot be told whole.
-    pub async fn recall(&self, topic: &Topic, since: Since<'_>) -> Option<Vec<Broadcast>> {
+    /// What was said on a topic since a place and is no longer in memory: read from the journal, oldest first, not more at once than fits a
+    /// reader's outbox. `None`: the journal has nothing to add, ask [`Hub::history`]. Otherwise go on from where this speaks up to
+    /// ([`Since::After`] with its `upto`): ask here again, until it is `None`.
+    pub async fn recall(&self, topic: &Topic, since: Since<'_>) -> Option<History> {
         self.inner.relay.recall(topic, since).await
+    }
+    /// From now on everything that channels say on the topic is remembered for [`Hub::history`], and what they said before is forgotten there.
+    /// For a channel that speaks on a topic only while somebody is there: it calls this before it says the first word, and while it is
+    /// rendering nothing; what its topic was not told meanwhile is recalled.
+    pub fn begin(&self, topic: &Topic) {
+        self.inner.relay.backlog.begin(topic, self.clock().now());
     }
     /// Who has joined which topic.
     #[must_use]

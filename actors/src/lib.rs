@@ -36,6 +36,7 @@ pub use engine::{
     lease::{Claim, Holder, Lease, Leases},
     projection::{Projection, Unsealed},
     relay::RelayHealth,
+    retelling::Retelling,
     retention::{Kept, Pattern, Retention, Retentions},
     supervisor::{
         history::Restarted,

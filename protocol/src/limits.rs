@@ -72,8 +72,11 @@ pub const ATTENDANCE_TOPIC_BYTES_MAX: usize = 512 * 1024;
 pub const ATTENDANCE_BYTES_MAX: usize = 64 * 1024 * 1024;
 /// Bytes that the topics whose history is kept in memory only may hold together; beyond it the oldest broadcast goes first.
 pub const RECENT_BYTES_MAX: usize = 64 * 1024 * 1024;
-/// Bytes that one history may hold that is read from the journal; a longer one is gone.
+/// Bytes that one history may hold that is read from the journal at once; of what is published a longer one is gone, of what channels say
+/// a longer one is told in portions.
 pub const RECALL_BYTES_MAX: usize = 768 * 1024;
+/// Commits since which what channels said of them can be told again; who has missed more begins anew.
+pub const RECALL_COMMITS_MAX: u64 = 100_000;
 /// The data of one published message: a quarter of what may wait for one reader.
 pub const PUBLICATION_BYTES_MAX: usize = 256 * 1024;
 /// Notices and direct publishes that may wait for the relay.

@@ -115,6 +115,8 @@ pub(crate) struct Client {
     pub paced: Cell<bool>,
     /// Resumed: looks of the pulse until it is told what is live, whether or not it asked for what it missed.
     pub held: Cell<u8>,
+    /// It is being told what it missed.
+    pub recovering: Cell<bool>,
     /// Its subscriptions.
     pub subscriptions: RefCell<Subscriptions>,
     farewell: Cell<Option<Farewell>>,
@@ -135,6 +137,7 @@ impl Client {
             heard: Cell::new(0),
             paced: Cell::new(false),
             held: Cell::new(0),
+            recovering: Cell::new(false),
             subscriptions: RefCell::default(),
             farewell: Cell::new(None),
             silent: Cell::new(false),

@@ -37,7 +37,7 @@ use handover::Batch;
 pub(crate) use handover::outlet;
 pub(crate) use pace::Pace;
 use pace::Paced;
-use recovery::Readings;
+use recovery::readings::Readings;
 use table::Table;
 use turnstile::{Turnstiles, farewells_per_ms};
 

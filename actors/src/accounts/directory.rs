@@ -23,9 +23,13 @@ use std::{
 
 use parking_lot::RwLock;
 use tokio::sync::broadcast;
-use trunkline_protocol::{Credential, Principal, Timestamp, UserId};
+use trunkline_protocol::{Credential, EntityId, Principal, Timestamp, UserId};
 
-use super::api_key::SecretHash;
+use super::{
+    api_key::{ApiKey, SecretHash},
+    user::User,
+};
+use crate::Entity as _;
 
 pub use account::{Account, KeyRow};
 pub use revoked::Revoked;
@@ -74,6 +78,15 @@ impl Accounts {
     #[must_use]
     pub fn account(&self, id: UserId) -> Option<Account> {
         self.inner.read().accounts.get(&id).cloned()
+    }
+    /// Whose commits tell of that account.
+    #[must_use]
+    pub fn entity_of(&self, id: UserId) -> Option<EntityId> {
+        let inner = self.inner.read();
+        match inner.keys.contains_key(&id.0) {
+            true => Some(EntityId::new(ApiKey::KIND, id.0)),
+            false => Some(EntityId::new(User::KIND, &inner.accounts.get(&id)?.email)),
+        }
     }
     /// The account of that normalised address; never an API key's.
     #[must_use]

@@ -10,7 +10,14 @@
 mod saving;
 mod shelves;
 
-use std::{collections::VecDeque, sync::Arc, time::Duration};
+use std::{
+    collections::VecDeque,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
 
 use parking_lot::Mutex;
 use trunkline_protocol::{
@@ -20,7 +27,7 @@ use trunkline_protocol::{
 
 use super::retention::Retention;
 use crate::{Broadcast, Offset};
-use shelves::{Down, Kept, Shelves};
+use shelves::{Down, Kept, Shelf, Shelves};
 
 /// From where a client wants a topic's history.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -57,6 +64,8 @@ pub enum History {
 pub(crate) struct Backlog {
     epoch: Arc<str>,
     shelves: Mutex<Shelves>,
+    /// Which commit the relay is at.
+    at: AtomicU64,
 }
 
 static EMPTY: VecDeque<Kept> = VecDeque::new();
@@ -68,7 +77,19 @@ pub(crate) fn last_of(position: Position) -> u64 {
 
 impl Backlog {
     pub(crate) fn new(epoch: Arc<str>) -> Self {
-        Self { epoch, shelves: Mutex::default() }
+        Self { epoch, shelves: Mutex::default(), at: AtomicU64::new(0) }
+    }
+    /// The relay is about to render the commit at `position`.
+    pub(crate) fn turn_to(&self, position: Position) {
+        self.at.store(position, Ordering::Release);
+    }
+    /// What is said on the topic of every commit that is rendered from now on is here; of those before it nothing is.
+    pub(crate) fn begin(&self, topic: &Topic, now: Timestamp) {
+        self.shelves.lock().begin(topic, last_of(self.at.load(Ordering::Acquire)), now);
+    }
+    /// Of the commits after which position all that is said on the topic is here; `None` where the topic is not known.
+    pub(crate) fn begins(&self, topic: &Topic) -> Option<Position> {
+        self.shelves.lock().topics.get(topic).map(|shelf| shelf.dropped >> 10)
     }
     /// Keeps those of `broadcasts` that have an offset. They come in the order of the journal.
     pub(crate) fn keep(&self, broadcasts: &[Broadcast], at: Timestamp) {
@@ -110,25 +131,36 @@ impl Backlog {
     pub(crate) fn history(&self, topic: &Topic, since: Since<'_>, retention: &Retention, now: Timestamp) -> History {
         let shelves = self.shelves.lock();
         let shelf = shelves.topics.get(topic);
-        let upto = shelf.map_or(0, |shelf| shelf.last);
-        let (kept, dropped) = shelf.map_or((&EMPTY, 0), |shelf| (&shelf.kept, shelf.dropped));
-        let oldest = shelves.horizon(now, retention.ttl);
-        let mut within = kept.iter().skip(kept.len().saturating_sub(retention.broadcasts_max)).peekable();
-        let mut hidden = kept.len().checked_sub(retention.broadcasts_max + 1).map_or(0, |last| kept[last].offset);
-        while let Some(old) = within.next_if(|kept| kept.at < oldest) {
-            hidden = old.offset;
+        let hidden = shelf.map_or(0, |shelf| shelf.hidden(retention.broadcasts_max, shelves.horizon(now, retention.ttl)));
+        if self.is_gone(&shelves, shelf, since, hidden) {
+            return History::Gone;
         }
-        if let Since::After { epoch, offset } = since {
-            let known = shelf.is_some() && offset >= dropped.max(hidden).max(shelves.floor);
-            if epoch != &*self.epoch || offset > shelves.reached || !known {
-                return History::Gone;
-            }
-        }
-        let found = within.filter(|kept| match since {
+        let found = shelf.map_or(&EMPTY, |shelf| &shelf.kept).iter().skip(hidden).filter(|kept| match since {
             Since::Seconds(second) => kept.at.as_seconds() >= second,
             Since::After { offset, .. } => kept.offset > offset,
         });
+        let upto = shelf.map_or(0, |shelf| shelf.last);
         History::Recovered { broadcasts: found.map(|kept| self.broadcast(topic, kept)).collect(), upto }
+    }
+    /// Whether something after the place is not here, though the place is one that the relay has reached.
+    pub(crate) fn lacks(&self, topic: &Topic, since: Since<'_>, retention: &Retention, now: Timestamp) -> bool {
+        let shelves = self.shelves.lock();
+        let shelf = shelves.topics.get(topic);
+        let hidden = shelf.map_or(0, |shelf| shelf.hidden(retention.broadcasts_max, shelves.horizon(now, retention.ttl)));
+        self.is_place(&shelves, since) && self.is_gone(&shelves, shelf, since, hidden)
+    }
+    fn is_gone(&self, shelves: &Shelves, shelf: Option<&Shelf>, since: Since<'_>, hidden: usize) -> bool {
+        let Since::After { offset, .. } = since else { return false };
+        let Some(shelf) = shelf else { return true };
+        let hidden = hidden.checked_sub(1).map_or(0, |last| shelf.kept[last].offset);
+        !self.is_place(shelves, since) || offset < shelf.dropped.max(hidden).max(shelves.floor)
+    }
+    /// Whether this is a place that the relay has reached.
+    fn is_place(&self, shelves: &Shelves, since: Since<'_>) -> bool {
+        match since {
+            Since::Seconds(_) => true,
+            Since::After { epoch, offset } => epoch == &*self.epoch && offset <= shelves.reached,
+        }
     }
     /// May something that was said on the topic from this second on be missing here, though it was kept?
     pub(crate) fn begins_after(&self, topic: &Topic, second: i64) -> bool {
@@ -137,9 +169,11 @@ impl Backlog {
         let whole = shelf.dropped == 0 && shelves.floor == 0;
         !whole && shelf.kept.front().is_none_or(|first| first.at.as_seconds() >= second)
     }
-    /// Is this a place that the relay has reached?
-    pub(crate) fn has_reached(&self, epoch: &str, offset: u64) -> bool {
-        epoch == &*self.epoch && offset <= self.shelves.lock().reached
+    /// Was something dropped that was said on the topic from this second on, though its time was not over?
+    pub(crate) fn lacks_since(&self, topic: &Topic, second: i64, now: Timestamp) -> bool {
+        let shelves = self.shelves.lock();
+        let oldest = second.max(shelves.horizon(now, BACKLOG_TTL).as_seconds());
+        shelves.topics.get(topic).is_some_and(|shelf| shelf.dropped > 0 && shelf.dropped_at.as_seconds() >= oldest)
     }
     fn broadcast(&self, topic: &Topic, kept: &Kept) -> Broadcast {
         Broadcast {

@@ -4,7 +4,7 @@ use futures::future::BoxFuture;
 use serde_json::{Map, Value, value::RawValue};
 use trunkline_protocol::{Commit, ConnectionId, Notice, Principal, Topic};
 
-use super::{AskError, fanout::Broadcasts};
+use super::{AskError, fanout::Broadcasts, retelling::Retelling};
 use crate::Hub;
 
 /// Someone asks for a place in a channel.
@@ -110,6 +110,11 @@ pub trait Channel: Send + Sync + 'static {
     }
     /// What subscribers are told of a commit. Projections have folded it already. Pure but for reading projections.
     fn render(&self, _commit: &Commit, _out: &mut Broadcasts) {}
+    /// What it takes to say again what was said on this topic of commits of the past, of which projections show no longer what they did.
+    /// `None` (unless overridden): what memory no longer holds of the topic is gone. Who retells a topic is the only one who speaks on it.
+    fn retelling(&self, _topic: &Topic) -> Option<Retelling> {
+        None
+    }
     /// What subscribers are told of a notice.
     fn render_notice(&self, _notice: &Notice, _out: &mut Broadcasts) {}
 }

@@ -1,21 +1,25 @@
 //! Histories beyond one's memory: where from, and what can still be read from the journal.
 //!
-//! What was published on a topic stands in the topic's own commits, verbatim, so it can be told again as it was. What channels said of other
-//! commits cannot: they read projections, and those show the present. Of that only the backlog tells (`docs/decisions`).
+//! What was published on a topic stands in the topic's own commits, verbatim. What channels said of other commits follows from those: it is
+//! said again by the channel itself, over projections as they were then ([`Retelling`](crate::Retelling)).
+//!
+//! # Layout
+//! - here: what memory tells, and whether the journal must be asked
+//! - `published`: what was published; `retold`: what channels said
+
+mod published;
+mod retold;
+
+use std::time::Duration;
 
 use tokio::time::timeout;
-use trunkline_protocol::{
-    EntityId, Topic, Version,
-    limits::{ASK_DEADLINE, RECALL_BYTES_MAX},
-};
+use trunkline_protocol::{Topic, limits::ASK_DEADLINE};
 
-use super::{published::PublishedTopic, relay::Relay, retention::Kept};
-use crate::{Broadcast, Entity as _, History, Retention, Since};
+use super::{relay::Relay, retention::Kept};
+use crate::{History, Retention, Since};
 
 /// Histories that may be read from the journal at once; more wait, and those who wait too long are told that theirs is gone.
 pub(crate) const RECALLS_AT_ONCE: usize = 4;
-/// Commits read at once.
-const PAGE: usize = 64;
 
 impl Relay {
     /// The topic's history since a place, as far as memory reaches.
@@ -30,64 +34,34 @@ impl Relay {
             },
         }
     }
-    /// What the backlog no longer holds and the journal does; empty where the backlog suffices, `None` where it cannot be told whole.
-    pub(crate) async fn recall(&self, topic: &Topic, since: Since<'_>) -> Option<Vec<Broadcast>> {
+    /// What the backlog no longer holds and the journal does; `None` where the journal has nothing to add.
+    pub(crate) async fn recall(&self, topic: &Topic, since: Since<'_>) -> Option<History> {
         let retention = self.retentions.of(topic);
-        let may = topic.is_pubsub()
-            && retention.kept == Kept::Journal
-            && match since {
-                Since::Seconds(second) => self.backlog.begins_after(topic, second),
-                Since::After { epoch, offset } => {
-                    self.backlog.has_reached(epoch, offset) && self.history(topic, since) == History::Gone
-                }
-            };
-        if !may {
-            return Some(Vec::new());
+        if retention.kept != Kept::Journal || !self.is_beyond_memory(topic, since, &retention) {
+            return None;
         }
-        let found = timeout(ASK_DEADLINE, self.read_back(topic, since, &retention)).await;
-        found.unwrap_or_else(|_| {
-            tracing::warn!(topic = topic.as_str(), "a history could not be read from the journal in time");
-            None
-        })
-    }
-    /// Everything since the place; `None` where some of it is no longer to be kept, or it is too much to be told at once.
-    async fn read_back(&self, topic: &Topic, since: Since<'_>, retention: &Retention) -> Option<Vec<Broadcast>> {
-        let _turn = self.recalls.acquire().await.ok()?;
-        let entity = EntityId::new(PublishedTopic::KIND, topic.as_str());
-        let oldest = self.backlog.horizon(self.clock.now(), retention.ttl);
-        let told = *self.seen.borrow();
-        let (mut newest_first, mut bytes, mut before) = (Vec::new(), 0, Version::MAX);
-        'pages: loop {
-            let commits = self.journal.read_back(&entity, before, PAGE).await.ok()?;
-            let Some(last) = commits.last() else { break };
-            before = last.version;
-            for commit in commits.iter().filter(|commit| commit.position <= told) {
-                let said = self.render(commit).ok()?;
-                for broadcast in said.into_iter().rev().filter(|broadcast| broadcast.topic == *topic) {
-                    let offset = broadcast.offset.as_ref().map_or(0, |at| at.offset);
-                    let wanted = match since {
-                        Since::Seconds(second) => commit.at.as_seconds() >= second,
-                        Since::After { offset: seen, .. } => offset > seen,
-                    };
-                    if !wanted {
-                        break 'pages;
-                    }
-                    bytes += broadcast.message.len();
-                    if bytes > RECALL_BYTES_MAX {
-                        return None;
-                    }
-                    if commit.at < oldest || newest_first.len() == retention.broadcasts_max {
-                        match since {
-                            // By time, what is no longer kept was never promised.
-                            Since::Seconds(_) => break 'pages,
-                            Since::After { .. } => return None,
-                        }
-                    }
-                    newest_first.push(broadcast);
-                }
+        let reading = async {
+            let _turn = self.recalls.acquire().await.map_err(|closed| closed.to_string())?;
+            if topic.is_pubsub() { self.published(topic, since, &retention).await } else { self.retold(topic, since).await }
+        };
+        match timeout(ASK_DEADLINE, reading).await.unwrap_or_else(|_| Err(late(ASK_DEADLINE))) {
+            Ok(found) => found,
+            Err(reason) => {
+                tracing::warn!(topic = topic.as_str(), reason, "a history could not be read from the journal");
+                Some(History::Gone)
             }
         }
-        newest_first.reverse();
-        Some(newest_first)
     }
+    fn is_beyond_memory(&self, topic: &Topic, since: Since<'_>, retention: &Retention) -> bool {
+        let now = self.clock.now();
+        match since {
+            Since::Seconds(second) if topic.is_pubsub() => self.backlog.begins_after(topic, second),
+            Since::Seconds(second) => self.backlog.lacks_since(topic, second, now),
+            Since::After { .. } => self.backlog.lacks(topic, since, retention, now),
+        }
+    }
+}
+
+fn late(deadline: Duration) -> String {
+    format!("it took longer than {deadline:?}")
 }

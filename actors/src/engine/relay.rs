@@ -134,6 +134,7 @@ impl Relay {
             }
             tokio::task::yield_now().await;
         }
+        self.backlog.turn_to(position);
         self.backlog.open(position, self.clock.now());
         tracing::info!(from, position, took = ?began.elapsed(), "projections are up to date");
         desk.torn = false;

@@ -5,9 +5,10 @@
 //! # Layout
 //! - [`row`]: [`StreamRow`], the one JSON shape of a stream (`streams.md` 4.1)
 //! - [`filter`], [`sort`]: what is wanted (4.2)
-//! - [`shelves`]: the rows and their indexes
+//! - [`shelves`]: the rows and their indexes; [`past`]: the board as it once was
 
 pub mod filter;
+mod past;
 pub mod row;
 mod shelves;
 pub mod sort;
@@ -25,7 +26,7 @@ use std::{
 use bytes::Bytes;
 use parking_lot::RwLock;
 use trunkline_persistence::Piece;
-use trunkline_protocol::{CodecError, Commit, Principal, Role, Timestamp, UserId, codec};
+use trunkline_protocol::{CodecError, Commit, EntityId, Principal, Role, Timestamp, UserId, codec};
 
 pub use filter::{Archive, Filter};
 pub use row::StreamRow;
@@ -59,6 +60,10 @@ pub struct Owner {
 pub trait Owners: Send + Sync + 'static {
     /// The account of this id; `None` where it is gone.
     fn owner(&self, user: UserId) -> Option<Owner>;
+    /// Whose commits tell of it; `None` where nobody's do.
+    fn told_by(&self, user: UserId) -> Option<EntityId>;
+    /// The same, knowing nobody yet; and what folds those commits for it.
+    fn anew(&self) -> (Arc<dyn Owners>, Option<Arc<dyn Projection>>);
 }
 
 /// Nobody is known: hubs without accounts, and tests.
@@ -67,6 +72,12 @@ pub struct NoOwners;
 impl Owners for NoOwners {
     fn owner(&self, _user: UserId) -> Option<Owner> {
         None
+    }
+    fn told_by(&self, _user: UserId) -> Option<EntityId> {
+        None
+    }
+    fn anew(&self) -> (Arc<dyn Owners>, Option<Arc<dyn Projection>>) {
+        (Arc::new(Self), None)
     }
 }
 

@@ -21,7 +21,9 @@ use super::{
     board::Board,
     stream::{Stream, fact::StreamFact},
 };
-use crate::{Admission, AskError, Broadcasts, Channel, Entity as _, Hub, Leaving, Subscribing, accounts::policy::permission};
+use crate::{
+    Admission, AskError, Broadcasts, Channel, Entity as _, Hub, Leaving, Retelling, Subscribing, accounts::policy::permission,
+};
 
 /// Different filters that may be watched at once: each is one more rendering of a commit. One more is refused.
 const FILTERS_MAX: usize = 256;
@@ -31,14 +33,22 @@ const FILTERS_MAX: usize = 256;
 pub struct StreamsChannel {
     board: Arc<Board>,
     all: Topic,
-    watched: Mutex<HashMap<Topic, Watched>>,
+    watched: Mutex<AllWatched>,
 }
+
+type AllWatched = HashMap<Topic, Watched>;
 
 /// A filter that somebody watches through: rendered only while they do.
 #[derive(Debug)]
 struct Watched {
     filter: Filter,
     places: HashSet<(ConnectionId, Box<str>)>,
+}
+
+impl Watched {
+    fn through(filter: Filter) -> Self {
+        Self { filter, places: HashSet::new() }
+    }
 }
 
 /// What a dashboard is told of one stream.
@@ -60,7 +70,7 @@ impl StreamsChannel {
     pub fn new(board: Arc<Board>) -> Self {
         Self { board, all: Filter::default().topic(), watched: Mutex::default() }
     }
-    fn watch(&self, filter: Filter, subscribing: &Subscribing<'_>) -> Result<Topic, Refusal> {
+    fn watch(&self, filter: Filter, subscribing: &Subscribing<'_>, begin: impl FnOnce(&Topic)) -> Result<Topic, Refusal> {
         let topic = filter.topic();
         if filter.is_empty() {
             return Ok(topic);
@@ -69,8 +79,12 @@ impl StreamsChannel {
         if watched.len() >= FILTERS_MAX && !watched.contains_key(&topic) {
             return Err(Refusal::new(RefusalKind::TooMany, "TOO_MANY_FILTERS", "Too many different filters are being watched"));
         }
-        let places = &mut watched.entry(topic.clone()).or_insert_with(|| Watched { filter, places: HashSet::new() }).places;
-        places.insert((subscribing.connection, subscribing.identifier.into()));
+        let entry = watched.entry(topic.clone()).or_insert_with(|| {
+            // While nobody watched, nothing was told.
+            begin(&topic);
+            Watched::through(filter)
+        });
+        entry.places.insert((subscribing.connection, subscribing.identifier.into()));
         Ok(topic)
     }
     fn forget(&self, leaving: &Leaving<'_>) {
@@ -84,7 +98,7 @@ impl StreamsChannel {
         }
     }
     /// Tells everyone of one fact: those without a filter, and those whose filter wants the row as it was or as it is.
-    fn tell(&self, fact: &StreamFact, before: Option<Traits>, after: Traits, out: &mut Broadcasts) {
+    fn tell(&self, fact: &StreamFact, before: Option<Traits>, after: Traits, watched: &AllWatched, out: &mut Broadcasts) {
         let Some(row) = self.board.row(fact.stream()) else { return };
         let Some((action, event)) = named(fact) else { return };
         let added = matches!(fact, StreamFact::StreamAdded { .. });
@@ -96,7 +110,7 @@ impl StreamsChannel {
             false => out.say_latest(topic, &key, frame),
         };
         say(&self.all, &frame);
-        for (topic, Watched { filter, .. }) in self.watched.lock().iter() {
+        for (topic, Watched { filter, .. }) in watched {
             frame.filter = match (before.is_some_and(|before| filter.wants(&before)), filter.wants(&after)) {
                 (false, false) => continue,
                 (true, true) => None,
@@ -107,11 +121,10 @@ impl StreamsChannel {
         }
     }
     /// A removal is told to everyone: a deleted row has no traits that a filter could look at.
-    fn tell_deleted(&self, id: u64, out: &mut Broadcasts) {
+    fn tell_deleted(&self, id: u64, watched: &AllWatched, out: &mut Broadcasts) {
         // Older clients know no other word for a removal than `archived`.
         let [archived, deleted] = ["archived", "deleted"]
             .map(|action| json!({"action": action, "event": "stream.deleted", "deleted": true, "stream": {"id": id}}));
-        let watched = self.watched.lock();
         for topic in std::iter::once(&self.all).chain(watched.keys()) {
             out.say(topic, &archived);
             out.say(topic, &deleted);
@@ -141,18 +154,26 @@ impl Channel for StreamsChannel {
     fn name(&self) -> &'static str {
         "StreamsChannel"
     }
-    fn admit<'a>(&'a self, subscribing: Subscribing<'a>, _hub: &'a Hub) -> BoxFuture<'a, Result<Admission, AskError>> {
+    fn admit<'a>(&'a self, subscribing: Subscribing<'a>, hub: &'a Hub) -> BoxFuture<'a, Result<Admission, AskError>> {
         Box::pin(async move {
             // Somebody unnamed is at the edge only where the deployment opened this channel to the public (C20).
             if !subscribing.who.is_anonymous() {
                 subscribing.who.require(permission::STREAMS_READ)?;
             }
             let filter = Filter::read(subscribing.params)?;
-            Ok(Admission::to([self.watch(filter, &subscribing)?]))
+            Ok(Admission::to([self.watch(filter, &subscribing, |topic| hub.begin(topic))?]))
         })
     }
     fn left<'a>(&'a self, leaving: Leaving<'a>, _hub: &'a Hub) -> BoxFuture<'a, ()> {
         Box::pin(async move { self.forget(&leaving) })
+    }
+    fn retelling(&self, topic: &Topic) -> Option<Retelling> {
+        let watched = match *topic == self.all {
+            true => HashMap::new(),
+            // Who asks is watching.
+            false => HashMap::from([(topic.clone(), Watched::through(self.watched.lock().get(topic)?.filter.clone()))]),
+        };
+        Some(self.board.retelling(|board| Self { watched: Mutex::new(watched), ..Self::new(board) }))
     }
     fn render(&self, commit: &Commit, out: &mut Broadcasts) {
         if commit.entity.kind() != Stream::KIND {
@@ -168,16 +189,18 @@ impl Channel for StreamsChannel {
             let before = traits.entry(fact.stream()).or_insert_with(|| Traits::of(&kept.stream));
             fact.changes().iter().for_each(|change| before.undo(change));
         }
+        // Whoever begins to watch does so before a commit is rendered or after it.
+        let watched = self.watched.lock();
         for (command, fact) in &facts {
             out.turn(*command);
             if let StreamFact::StreamDeleted { id } = fact {
-                self.tell_deleted(*id, out);
+                self.tell_deleted(*id, &watched, out);
                 continue;
             }
             let Some(now) = traits.get_mut(&fact.stream()) else { continue };
             let before = (!matches!(fact, StreamFact::StreamAdded { .. })).then_some(*now);
             fact.changes().iter().for_each(|change| now.redo(change));
-            self.tell(fact, before, *now, out);
+            self.tell(fact, before, *now, &watched, out);
         }
     }
 }

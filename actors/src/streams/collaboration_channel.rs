@@ -10,7 +10,7 @@ use super::{
     board::Board,
     grid::{self, Happening},
 };
-use crate::{Admission, AskError, Broadcasts, Channel, Hub, Subscribing, accounts::policy::permission};
+use crate::{Admission, AskError, Broadcasts, Channel, Hub, Retelling, Subscribing, accounts::policy::permission};
 
 /// The topic of everyone who listens; the contract's own name for it.
 const TOPIC: &str = "collaboration";
@@ -55,6 +55,9 @@ impl Channel for CollaborationChannel {
             subscribing.who.require(permission::STREAMS_READ)?;
             Ok(Admission::to([self.topic.clone()]))
         })
+    }
+    fn retelling(&self, topic: &Topic) -> Option<Retelling> {
+        (*topic == self.topic).then(|| self.board.retelling(Self::new))
     }
     fn render(&self, commit: &Commit, out: &mut Broadcasts) {
         for happening in grid::of_commit(commit, &self.board) {

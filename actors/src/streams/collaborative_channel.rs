@@ -28,7 +28,7 @@ use super::{
     stream::{Stream, StreamCommand},
 };
 use crate::{
-    Action, Admission, AskError, Broadcasts, Channel, Hub, Leaving, Performed, Subscribing,
+    Action, Admission, AskError, Broadcasts, Channel, Hub, Leaving, Performed, Retelling, Subscribing,
     accounts::{
         policy::permission,
         presence::{Presence, PresenceNotice},
@@ -44,7 +44,7 @@ pub struct CollaborativeStreamsChannel {
     board: Arc<Board>,
     locks: Arc<Locks>,
     topic: Topic,
-    tabs: Tabs,
+    tabs: Arc<Tabs>,
 }
 
 /// Somebody hears the grid from now on, and should be told which cells are held. It goes the way of all that is told, so that a lock
@@ -66,7 +66,7 @@ impl CollaborativeStreamsChannel {
     /// The channel over this board. Expects the plan to provide [`Presence`].
     #[must_use]
     pub fn new(board: Arc<Board>, locks: Arc<Locks>) -> Self {
-        Self { board, locks, topic: Topic::channel("collaborative_streams"), tabs: Tabs::default() }
+        Self { board, locks, topic: Topic::channel("collaborative_streams"), tabs: Arc::default() }
     }
     fn say(&self, happening: &Happening, out: &mut Broadcasts) {
         let message = match happening {
@@ -140,6 +140,10 @@ impl Channel for CollaborativeStreamsChannel {
             stream::iter(releases).buffer_unordered(RELEASES_AT_ONCE).collect::<()>().await;
             presence.leave(hub, &self.topic, &place);
         })
+    }
+    fn retelling(&self, topic: &Topic) -> Option<Retelling> {
+        let again = |board| Self { tabs: Arc::clone(&self.tabs), ..Self::new(board, Arc::default()) };
+        (*topic == self.topic).then(|| self.board.retelling(again))
     }
     fn render(&self, commit: &Commit, out: &mut Broadcasts) {
         for happening in grid::of_commit(commit, &self.board) {

@@ -19,7 +19,7 @@ use crate::{
 };
 
 /// The registry's only key.
-const ALL: &str = "all";
+pub(super) const ALL: &str = "all";
 
 /// Every location, as the rules see them.
 #[derive(Debug, Default)]

@@ -21,7 +21,7 @@ use crate::{
 };
 
 /// The registry's only key.
-const ALL: &str = "all";
+pub(super) const ALL: &str = "all";
 /// Words of `source` that say where a link was found, not who streams (`streams.md` C17).
 const PLACES: [&str; 7] = ["discord", "twitch", "twitch_chat", "sheets", "api", "manual", "unknown"];
 /// The code under which a resolution says that there is nothing to add; the subject is the streamer's id.

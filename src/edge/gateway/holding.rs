@@ -7,7 +7,7 @@ use std::rc::Rc;
 use trunkline_actors::{History, Offset, Since};
 use trunkline_protocol::{Topic, cable::Identifier};
 
-use super::{Core, recovery::framed};
+use super::{Core, recovery::readings::framed};
 use crate::edge::connection::{Client, Farewell};
 
 impl Core {

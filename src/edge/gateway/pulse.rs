@@ -88,6 +88,7 @@ fn look(core: &Rc<Core>, client: &Rc<Client>, now: Timestamp) {
     }
     match client.held.get() {
         0 => {}
+        1 if client.recovering.get() => {}
         1 => {
             client.held.set(0);
             let (core, client) = (core.clone(), client.clone());

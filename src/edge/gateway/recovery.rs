@@ -1,94 +1,45 @@
 //! What a subscription missed: told before anything that is live, once, in order and without a gap; or said to be gone, and then nothing of it.
 //!
-//! Three steps: what is live and has a position is held; what only the journal still holds is read; then, while no pass of the fan-out is
-//! under way and without another await, the subscription is told, and let go. Identical questions (a storm asks thousands) are answered from
-//! one reading of the backlog, framed once.
+//! What is live and has a position is held. What only the journal still holds is told in portions, the next one when the client has read
+//! the last, however slowly. Then, while no pass of the fan-out is under way and without another await, the subscription is told what memory
+//! holds, and let go.
+//!
+//! # Layout
+//! - here: the order of it all
+//! - `readings`: identical questions are answered from one reading
 
-use std::{collections::HashMap, future::poll_fn, pin::pin, rc::Rc, task::Poll};
+pub(super) mod readings;
+
+use std::{future::poll_fn, pin::pin, rc::Rc, task::Poll, time::Duration};
 
 use futures::poll;
-use trunkline_actors::{Broadcast, History, Since};
+use tokio::{sync::SemaphorePermit, time::timeout};
+use trunkline_actors::Since;
 use trunkline_protocol::{
     Topic,
     cable::{Identifier, ServerFrame, Subprotocol, extended::HistoryRequest},
+    limits::RECALL_BYTES_MAX,
 };
 
-use super::{Core, fanout::Composer};
-use crate::edge::{
-    connection::{Client, Dialect},
-    socket::FrameRun,
-};
+use super::Core;
+use crate::edge::connection::{Client, Farewell};
+use readings::{Hearer, Part, Reading};
 
-/// What all readings may hold; beyond it the next question begins anew.
-const READINGS_BYTES_MAX: usize = 8 * 1024 * 1024;
+/// How long a reader may take for one portion of a history.
+const PORTION_DEADLINE: Duration = Duration::from_secs(60);
 
-/// What memory no longer holds of each topic, oldest first; `None` where some of it cannot be told.
-type Recalled = Option<Vec<(Topic, Vec<Broadcast>)>>;
+/// A topic, and from where on it is still to be told.
+type Wanted<'a> = (Topic, Since<'a>);
+/// The next portions of what only the journal holds, each with its place among what is wanted; `None` where one cannot be told.
+type Portions = Option<Vec<(usize, Rc<Reading>)>>;
 
-/// Answers that still hold: until anything new is told on this core, and no longer than a beat of its pulse.
-#[derive(Default)]
-pub(super) struct Readings {
-    known: HashMap<Question, Rc<Reading>>,
-    bytes: usize,
-}
-
-/// Everything on which an answer depends.
-#[derive(PartialEq, Eq, Hash)]
-struct Question {
-    topic: Topic,
-    since: Place,
-    identifier: usize,
-    dialect: Dialect,
-    first: bool,
-    last: bool,
-}
-
-#[derive(PartialEq, Eq, Hash)]
-enum Place {
-    After(String, u64),
-    Seconds(i64),
-}
-
-/// A topic's history since a place, as it is written to a socket; before that of the first topic the confirmation, where it is due, and behind
-/// that of the last one, that this was all.
-struct Reading {
-    /// Kept, because its address is part of the question.
-    _identifier: Rc<Identifier>,
-    run: FrameRun,
-    upto: u64,
-}
-
-/// To whom a topic's history is told.
-#[derive(Clone, Copy)]
-struct Hearer<'a> {
-    identifier: &'a Rc<Identifier>,
-    dialect: Dialect,
-    /// It is the first topic, and the subscription is not confirmed yet: the confirmation goes out with it.
-    first: bool,
-    /// It is the last topic that was asked for: the word that this was all goes out with it.
-    last: bool,
-}
-
-/// Everything that was missed of one topic: what the journal still held, and what memory holds.
-struct Missed {
-    topic: Topic,
-    recalled: Option<FrameRun>,
-    reading: Rc<Reading>,
-}
-
-impl Readings {
-    pub(super) fn clear(&mut self) {
-        if !self.known.is_empty() {
-            *self = Self::default();
-        }
-    }
-    fn keep(&mut self, question: Question, reading: &Rc<Reading>) {
-        if self.bytes + reading.run.bytes.len() > READINGS_BYTES_MAX {
-            self.clear();
-        }
-        self.bytes += reading.run.bytes.len();
-        self.known.insert(question, reading.clone());
-    }
+/// What came of telling what memory holds.
+enum Told {
+    Whole,
+    /// Of some topic memory does not hold all that is wanted.
+    NotWhole,
+    /// There is nobody to be told any more.
+    Nobody,
 }
 
 impl Core {
@@ -98,8 +49,8 @@ impl Core {
         if client.is_going() {
             return;
         }
-        let _turn = self.turnstiles.recover().await;
-        self.tell_missed(client, identifier, request, false).await;
+        let turn = self.turnstiles.recover().await;
+        self.tell_missed(client, identifier, request, false, turn).await;
     }
     /// The same for a subscription that is being made, and that `settle` attaches: it is confirmed and told in one write, unless there is
     /// something to be waited for.
@@ -111,31 +62,72 @@ impl Core {
         settle: impl FnOnce(),
     ) {
         self.caught_up(client).await;
-        let _turn = self.turnstiles.recover().await;
+        let turn = self.turnstiles.recover().await;
         settle();
-        self.tell_missed(client, identifier, request, true).await;
+        self.tell_missed(client, identifier, request, true, turn).await;
     }
-    async fn tell_missed(&self, client: &Client, identifier: &Rc<Identifier>, request: &HistoryRequest, mut unconfirmed: bool) {
+    async fn tell_missed<'a>(
+        &'a self,
+        client: &Client,
+        identifier: &Rc<Identifier>,
+        request: &HistoryRequest,
+        mut unconfirmed: bool,
+        mut turn: SemaphorePermit<'a>,
+    ) {
+        let _recovering = Recovering::begin(client);
         // Until it is told what it missed, it hears nothing that is live.
         self.hold(client, identifier, |topic| since(topic, request).is_some());
-        let topics = client.subscriptions.borrow().get(identifier).map(|subscription| subscription.topics.clone());
-        let topics = topics.unwrap_or_default();
-        let mut reading = pin!(async {
-            let recalled = self.recall(&topics, request).await;
-            // A pass under way may hold broadcasts for this client that the history holds, too.
-            self.between_passes().await;
-            recalled
-        });
-        let at_once = poll!(reading.as_mut());
-        if unconfirmed && !matches!(&at_once, Poll::Ready(Some(recalled)) if recalled.iter().all(|(_, read)| read.is_empty())) {
-            client.send(&ServerFrame::Confirm(identifier.json()));
-            unconfirmed = false;
+        let epoch = self.hub().epoch();
+        let Some(mut wanted) = wanted(client, identifier, request) else { return };
+        // A stream that is none of the subscription's cannot be told.
+        if !request.streams.keys().all(|name| wanted.iter().any(|(topic, _)| topic.name() == name)) {
+            return self.reject(client, identifier, unconfirmed);
         }
-        let recalled = match at_once {
-            Poll::Ready(recalled) => recalled,
-            Poll::Pending => reading.await,
-        };
-        self.tell(client, identifier, request, recalled, unconfirmed);
+        let hearer = Hearer { identifier, dialect: client.dialect() };
+        let (mut told_bytes, mut looked_again) = (0, false);
+        loop {
+            let portions = {
+                let mut reading = pin!(self.portions(&wanted, hearer));
+                let at_once = poll!(reading.as_mut());
+                if unconfirmed && !matches!(&at_once, Poll::Ready(Some(portions)) if portions.is_empty()) {
+                    client.send(&ServerFrame::Confirm(identifier.json()));
+                    unconfirmed = false;
+                }
+                match at_once {
+                    Poll::Ready(portions) => portions,
+                    Poll::Pending => reading.await,
+                }
+            };
+            match portions {
+                Some(portions) if portions.is_empty() => match self.tell(client, &wanted, hearer, unconfirmed) {
+                    Told::Whole | Told::Nobody => return,
+                    // More may have been said meanwhile than memory holds.
+                    Told::NotWhole if !looked_again => looked_again = true,
+                    Told::NotWhole => break,
+                },
+                Some(portions) => {
+                    looked_again = false;
+                    for (at, portion) in portions {
+                        told_bytes += portion.run.bytes.len();
+                        client.link.replay(&portion.run);
+                        wanted[at].1 = Since::After { epoch: &epoch, offset: portion.upto };
+                    }
+                    drop(turn);
+                    self.take_its_time(client, told_bytes).await;
+                    turn = self.turnstiles.recover().await;
+                }
+                None => break,
+            }
+            if client.is_going() {
+                return;
+            }
+        }
+        match told_bytes {
+            0 => self.reject(client, identifier, unconfirmed),
+            // Some of it was told, so it cannot be said to be gone; the client comes back, and goes on from there.
+            _ => client.dismiss(Farewell::TOO_SLOW),
+        }
+        drop(turn);
     }
     /// One history at a time: its frames may exceed what a reader is otherwise allowed to leave waiting. The client's task, in which this runs,
     /// drains the link before it comes back here. A reader of events is sent nothing before it has been told everything it asked for.
@@ -144,60 +136,59 @@ impl Core {
             poll_fn(|_| if client.link.is_behind() && !client.is_going() { Poll::Pending } else { Poll::Ready(()) }).await;
         }
     }
-    /// Reads what of these topics only the journal still holds.
-    async fn recall(&self, topics: &[Topic], request: &HistoryRequest) -> Recalled {
-        let mut recalled = Vec::new();
-        for topic in topics {
-            if let Some(since) = since(topic, request) {
-                recalled.push((topic.clone(), self.hub().recall(topic, since).await?));
+    /// Waits until the client has read a portion. A reader of events comes back for what is too much to be kept for it.
+    async fn take_its_time(&self, client: &Client, told_bytes: usize) {
+        let too_much = matches!(client.speaks, Subprotocol::Events(_)) && told_bytes > RECALL_BYTES_MAX;
+        if too_much || timeout(PORTION_DEADLINE, self.caught_up(client)).await.is_err() {
+            client.dismiss(Farewell::TOO_SLOW);
+        }
+    }
+    /// Reads what of these topics only the journal still holds. Where that is nothing, no pass of the fan-out is under way.
+    async fn portions(&self, wanted: &[Wanted<'_>], hearer: Hearer<'_>) -> Portions {
+        let mut portions = Vec::new();
+        for (at, (topic, since)) in wanted.iter().enumerate() {
+            if let Some(portion) = self.recalled(topic, *since, hearer).await.ok()? {
+                portions.push((at, portion));
             }
         }
-        Some(recalled)
+        // A pass under way may hold broadcasts for this client that the history holds, too.
+        self.between_passes().await;
+        Some(portions)
     }
-    fn tell(&self, client: &Client, identifier: &Rc<Identifier>, request: &HistoryRequest, recalled: Recalled, unconfirmed: bool) {
-        let topics = match client.subscriptions.borrow().get(identifier) {
-            Some(subscription) if subscription.confirmed && client.slot.get() != u32::MAX => subscription.topics.clone(),
-            _ => return,
-        };
-        // A stream that is none of the subscription's cannot be told.
-        let known = request.streams.keys().all(|name| topics.iter().any(|topic| topic.name() == name));
-        let wanted: Vec<_> = topics.iter().filter_map(|topic| Some((topic, since(topic, request)?))).collect();
-        let told: Option<Vec<Missed>> = recalled.filter(|_| known).and_then(|mut recalled| {
-            let missed = |(at, (topic, asked)): (usize, &(&Topic, Since<'_>))| {
-                let read = recalled.iter_mut().find(|(of, _)| of == *topic).map(|(_, read)| std::mem::take(read));
-                let (first, last) = (unconfirmed && at == 0, at + 1 == wanted.len());
-                let hearer = Hearer { identifier, dialect: client.dialect(), first, last };
-                self.missed(topic, *asked, &read.unwrap_or_default(), hearer)
-            };
-            wanted.iter().enumerate().map(missed).collect()
+    /// Tells what memory holds, and lets the subscription go.
+    fn tell(&self, client: &Client, wanted: &[Wanted<'_>], hearer: Hearer<'_>, unconfirmed: bool) -> Told {
+        let identifier = hearer.identifier;
+        if !stands(client, identifier) {
+            return Told::Nobody;
+        }
+        let read = wanted.iter().enumerate().map(|(at, (topic, since))| {
+            let part = Part::Memory { first: unconfirmed && at == 0, last: at + 1 == wanted.len() };
+            self.remembered(topic, *since, part, hearer)
         });
-        if unconfirmed && told.as_ref().is_none_or(Vec::is_empty) {
+        let Some(read) = read.collect::<Option<Vec<_>>>() else { return Told::NotWhole };
+        if read.is_empty() && unconfirmed {
             client.send(&ServerFrame::Confirm(identifier.json()));
         }
-        let Some(told) = told else {
-            self.let_go(client, identifier, |_| false);
-            client.send(&ServerFrame::RejectHistory(identifier.json()));
-            return;
-        };
-        self.let_go(client, identifier, |topic| told.iter().any(|missed| missed.topic == *topic));
-        for Missed { topic, recalled, reading } in told {
-            if let Some(run) = recalled {
-                client.link.replay(&run);
-            }
-            client.link.replay(&reading.run);
-            self.table.borrow_mut().catch_up(&topic, client.slot.get(), identifier, reading.upto);
-        }
-        if wanted.is_empty() {
+        self.let_go(client, identifier, |topic| wanted.iter().any(|(told, _)| told == topic));
+        if read.is_empty() {
             client.send(&ServerFrame::ConfirmHistory(identifier.json()));
         }
+        for ((topic, _), reading) in wanted.iter().zip(read) {
+            client.link.replay(&reading.run);
+            self.table.borrow_mut().catch_up(topic, client.slot.get(), identifier, reading.upto);
+        }
+        Told::Whole
     }
-    /// `None` where some of it is gone.
-    fn missed(&self, topic: &Topic, asked: Since<'_>, recalled: &[Broadcast], hearer: Hearer<'_>) -> Option<Missed> {
-        let last = recalled.last().and_then(|last| last.offset.as_ref());
-        let since = last.map_or(asked, |last| Since::After { epoch: &last.epoch, offset: last.offset });
-        let reading = self.reading(topic, since, hearer)?;
-        let recalled = last.map(|_| framed(recalled, hearer.identifier, hearer.dialect));
-        Some(Missed { topic: topic.clone(), recalled, reading })
+    /// Says that some of it is gone, and tells what is live from now on.
+    fn reject(&self, client: &Client, identifier: &Rc<Identifier>, unconfirmed: bool) {
+        if !stands(client, identifier) {
+            return;
+        }
+        if unconfirmed {
+            client.send(&ServerFrame::Confirm(identifier.json()));
+        }
+        self.let_go(client, identifier, |_| false);
+        client.send(&ServerFrame::RejectHistory(identifier.json()));
     }
     /// Resolves when no pass is under way.
     pub(super) async fn between_passes(&self) {
@@ -205,30 +196,32 @@ impl Core {
             self.pass_over.notified().await;
         }
     }
-    fn reading(&self, topic: &Topic, since: Since<'_>, hearer: Hearer<'_>) -> Option<Rc<Reading>> {
-        let Hearer { identifier, dialect, first, last } = hearer;
-        let place = match since {
-            Since::After { epoch, offset } => Place::After(epoch.to_owned(), offset),
-            Since::Seconds(seconds) => Place::Seconds(seconds),
-        };
-        let question =
-            Question { topic: topic.clone(), since: place, identifier: Rc::as_ptr(identifier).addr(), dialect, first, last };
-        if let Some(known) = self.readings.borrow().known.get(&question) {
-            return Some(known.clone());
-        }
-        let History::Recovered { broadcasts, upto } = self.hub().history(topic, since) else { return None };
-        let mut composer = Composer::default();
-        if first {
-            composer.add_word(&ServerFrame::Confirm(identifier.json()), dialect.speaks);
-        }
-        broadcasts.iter().for_each(|broadcast| composer.add(broadcast, identifier, dialect));
-        if last {
-            composer.add_word(&ServerFrame::ConfirmHistory(identifier.json()), dialect.speaks);
-        }
-        let reading = Rc::new(Reading { _identifier: identifier.clone(), run: composer.take(), upto });
-        self.readings.borrow_mut().keep(question, &reading);
-        Some(reading)
+}
+
+/// While this is held, the client is being told what it missed: nobody else lets its subscriptions go.
+struct Recovering<'a>(&'a Client);
+impl<'a> Recovering<'a> {
+    fn begin(client: &'a Client) -> Self {
+        client.recovering.set(true);
+        Self(client)
     }
+}
+impl Drop for Recovering<'_> {
+    fn drop(&mut self) {
+        self.0.recovering.set(false);
+    }
+}
+
+/// Whether there is somebody to be told.
+fn stands(client: &Client, identifier: &Rc<Identifier>) -> bool {
+    client.slot.get() != u32::MAX && client.subscriptions.borrow().get(identifier).is_some_and(|one| one.confirmed)
+}
+
+/// What the request wants of the subscription's topics; `None` where there is no subscription.
+fn wanted<'a>(client: &Client, identifier: &Rc<Identifier>, request: &'a HistoryRequest) -> Option<Vec<Wanted<'a>>> {
+    let subscriptions = client.subscriptions.borrow();
+    let topics = &subscriptions.get(identifier)?.topics;
+    Some(topics.iter().filter_map(|topic| Some((topic.clone(), since(topic, request)?))).collect())
 }
 
 /// From where the request wants the topic, if it wants it.
@@ -238,10 +231,4 @@ fn since<'a>(topic: &Topic, request: &'a HistoryRequest) -> Option<Since<'a>> {
         None if request.since > 0 => Some(Since::Seconds(request.since)),
         None => None,
     }
-}
-
-pub(super) fn framed(broadcasts: &[Broadcast], identifier: &Rc<Identifier>, dialect: Dialect) -> FrameRun {
-    let mut composer = Composer::default();
-    broadcasts.iter().for_each(|broadcast| composer.add(broadcast, identifier, dialect));
-    composer.take()
 }

@@ -3,23 +3,31 @@
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use trunkline_persistence::Piece;
-use trunkline_protocol::{CodecError, Commit, Record, Topic, codec};
+use trunkline_protocol::{CodecError, Commit, Record, Timestamp, Topic, codec};
 
 use super::{
     Backlog,
-    shelves::{Kept, OVERHEAD, Shelves},
+    shelves::{Kept, OVERHEAD, Shelf, Shelves},
 };
 use crate::{Projection, Unsealed, engine::pieces};
 
-/// What is remembered of a topic beside its broadcasts; under an empty topic: the floor.
+/// What is remembered of a topic beside its broadcasts; under an empty topic: the floor, and the last offset of those that are forgotten.
 #[derive(Serialize, Deserialize)]
 struct Head {
     dropped: u64,
     last: u64,
+    dropped_at: Timestamp,
 }
 impl Record for Head {
     const KIND: u16 = codec::kinds::BACKLOG_HEAD;
-    const SCHEMA: u8 = 1;
+    const SCHEMA: u8 = 2;
+    fn upcast(schema: u8, payload: &[u8]) -> Result<Self, CodecError> {
+        match schema {
+            // When it was dropped is not known: maybe just now.
+            1 => codec::decode(payload).map(|(dropped, last)| Self { dropped, last, dropped_at: Timestamp::from_millis(i64::MAX) }),
+            _ => Err(CodecError::UnknownSchema { kind: Self::KIND, schema }),
+        }
+    }
 }
 
 fn key(topic: &str, offset: u64) -> Vec<u8> {
@@ -57,11 +65,15 @@ impl Projection for Backlog {
         // Offsets grow from commit to commit, not within one: all those of a commit are in the same snapshot.
         shelves.saved = shelves.newest | 1023;
         for topic in heads {
-            let head = shelves.topics.get(&topic).map(|shelf| codec::seal(&Head { dropped: shelf.dropped, last: shelf.last }));
+            let head = shelves
+                .topics
+                .get(&topic)
+                .map(|shelf| codec::seal(&Head { dropped: shelf.dropped, last: shelf.last, dropped_at: shelf.dropped_at }));
             out.push(Piece { key: [key(topic.as_str(), 0), vec![0; 4]].concat(), value: head });
         }
         if std::mem::take(&mut shelves.floor_changed) {
-            let head = codec::seal(&Head { dropped: shelves.floor, last: 0 });
+            let head = Head { dropped: shelves.floor, last: shelves.forgotten, dropped_at: Timestamp::from_millis(0) };
+            let head = codec::seal(&head);
             out.push(Piece { key: [key("", 0), vec![0; 4]].concat(), value: Some(head) });
         }
         Box::new(move || {
@@ -83,10 +95,9 @@ impl Projection for Backlog {
                 let head: Head = codec::open(&bytes)?;
                 match Topic::from_address(&topic) {
                     Some(topic) => {
-                        let shelf = shelves.topics.entry(topic).or_default();
-                        (shelf.dropped, shelf.last) = (head.dropped, head.last);
+                        shelves.topics.insert(topic, Shelf { last: head.last, ..Shelf::after(head.dropped, head.dropped_at) });
                     }
-                    None => shelves.floor = head.dropped,
+                    None => (shelves.floor, shelves.forgotten) = (head.dropped, head.last),
                 }
             } else {
                 let topic = Topic::from_address(&topic).ok_or(CodecError::NotAnEnvelope)?;
@@ -95,7 +106,8 @@ impl Projection for Backlog {
         }
         found.sort_by_key(|(_, kept)| kept.offset);
         for (topic, kept) in found {
-            let shelf = shelves.topics.entry(topic.clone()).or_default();
+            let forgotten = shelves.forgotten;
+            let shelf = shelves.topics.entry(topic.clone()).or_insert_with(|| Shelf::after(forgotten, kept.at));
             shelf.last = shelf.last.max(kept.offset);
             shelves.kept += 1;
             shelves.bytes += kept.message.len() + OVERHEAD;

@@ -29,6 +29,8 @@ pub(super) struct Shelves {
     pub bytes: usize,
     /// Nothing below this offset is kept, whatever the topic.
     pub floor: u64,
+    /// Of topics that are not remembered: nothing was said on them after this offset.
+    pub forgotten: u64,
     /// The newest offset that was handed to [`Backlog::reach`](super::Backlog::reach).
     pub reached: u64,
     /// The newest offset that was ever kept; every one up to `saved` is in a snapshot or was gone before the snapshot was taken.
@@ -49,11 +51,11 @@ pub(super) struct Down {
 }
 
 /// What is kept of one topic.
-#[derive(Default)]
 pub(super) struct Shelf {
     pub kept: VecDeque<Kept>,
-    /// The newest offset that was dropped, and the newest there ever was.
+    /// The newest offset that was dropped, when it had been said, and the newest there ever was.
     pub dropped: u64,
+    pub dropped_at: Timestamp,
     pub last: u64,
 }
 
@@ -72,6 +74,15 @@ impl Record for Kept {
 }
 
 impl Shelf {
+    /// Of a topic of which nothing is kept up to this offset.
+    pub(super) fn after(offset: u64, at: Timestamp) -> Self {
+        Self { kept: VecDeque::new(), dropped: offset, dropped_at: at, last: offset }
+    }
+    /// How many of the first that are kept may no longer be told: all but so many, and those that were said before a moment.
+    pub(super) fn hidden(&self, broadcasts_max: usize, oldest: Timestamp) -> usize {
+        let beyond = self.kept.len().saturating_sub(broadcasts_max);
+        beyond + self.kept.iter().skip(beyond).take_while(|kept| kept.at < oldest).count()
+    }
     /// The broadcast at this offset.
     pub(super) fn find(&self, offset: u64) -> Option<&Kept> {
         let place = self.kept.binary_search_by_key(&offset, |kept| kept.offset).ok()?;
@@ -89,7 +100,8 @@ impl Kept {
 impl Shelves {
     /// Keeps one more; its offset is the newest of its topic.
     pub(super) fn keep(&mut self, broadcast: &Broadcast, offset: u64, at: Timestamp) {
-        let shelf = self.topics.entry(broadcast.topic.clone()).or_default();
+        let forgotten = self.forgotten;
+        let shelf = self.topics.entry(broadcast.topic.clone()).or_insert_with(|| Shelf::after(forgotten, at));
         if offset <= shelf.last {
             // Kept already: the relay tells a page again after a restart.
             return;
@@ -105,6 +117,14 @@ impl Shelves {
         if shelf.kept.len() > BACKLOG_BROADCASTS_MAX {
             self.drop_first_of(&broadcast.topic);
         }
+    }
+    /// Of what was said on the topic up to this offset nothing is kept any longer.
+    pub(super) fn begin(&mut self, topic: &Topic, offset: u64, now: Timestamp) {
+        while self.topics.get(topic).is_some_and(|shelf| !shelf.kept.is_empty()) {
+            self.drop_first_of(topic);
+        }
+        self.topics.insert(topic.clone(), Shelf::after(offset, now));
+        self.heads_changed.insert(topic.clone());
     }
     /// What was said before this moment has outlived `ttl`, the time not counted in which the hub was down.
     pub(super) fn horizon(&self, now: Timestamp, ttl: Duration) -> Timestamp {
@@ -139,7 +159,7 @@ impl Shelves {
     fn drop_first_of(&mut self, topic: &Topic) {
         let Some(shelf) = self.topics.get_mut(topic) else { return };
         let Some(gone) = shelf.kept.pop_front() else { return };
-        shelf.dropped = gone.offset;
+        (shelf.dropped, shelf.dropped_at) = (gone.offset, gone.at);
         self.kept -= 1;
         self.bytes -= gone.message.len() + OVERHEAD;
         if gone.offset <= self.saved {
@@ -162,7 +182,8 @@ impl Shelves {
                 self.topics.iter().filter(|(_, shelf)| shelf.kept.is_empty()).map(|(topic, _)| topic.clone()).collect();
             for topic in empty {
                 // A client of this topic is told to start anew: nothing is known of it any longer.
-                self.topics.remove(&topic);
+                self.forgotten = self.topics.remove(&topic).map_or(0, |shelf| shelf.last).max(self.forgotten);
+                self.floor_changed = true;
                 self.heads_changed.insert(topic);
             }
         }

@@ -12,7 +12,7 @@ use trunkline_protocol::{CodecError, Commit, Notice, Position, Topic};
 use super::{Desk, Relay, Tell};
 use crate::{
     Broadcast, Broadcasts, Kept, Offset,
-    engine::{backlog::last_of, entity::actor::said, published},
+    engine::{entity::actor::said, published},
 };
 
 /// What is handed out next, and who waits for that.
@@ -37,6 +37,7 @@ impl Relay {
             }
             desk.torn = false;
             position = commit.position;
+            self.backlog.turn_to(position);
             match self.render(commit) {
                 Ok(said) => {
                     self.backlog.keep(&said, commit.at);
@@ -112,8 +113,23 @@ impl Relay {
             self.guarded(channel.name(), &mut out, |out| channel.render(commit, out));
         }
         published::render(commit, &mut out)?;
-        number(&mut out.out, &self.epoch, commit.position);
-        Ok(out.out)
+        Ok(self.numbered(out, commit.position))
+    }
+
+    /// Gives each broadcast of a commit its offset: the position, and its place among those of its topic.
+    pub(in crate::engine) fn numbered(&self, said: Broadcasts, position: Position) -> Vec<Broadcast> {
+        let mut broadcasts = said.out;
+        let mut places: HashMap<Topic, u64> = HashMap::new();
+        let alone = broadcasts.len() == 1;
+        for broadcast in &mut broadcasts {
+            let place = if alone { 0 } else { *places.entry(broadcast.topic.clone()).and_modify(|place| *place += 1).or_default() };
+            if place > 1023 {
+                tracing::error!(position, topic = broadcast.topic.as_str(), "one commit said more on a topic than can be resumed");
+                continue;
+            }
+            broadcast.offset = Some(Offset { epoch: Arc::clone(&self.epoch), offset: position << 10 | place });
+        }
+        broadcasts
     }
 
     fn render_notice(&self, notice: &Notice) -> Vec<Broadcast> {
@@ -128,7 +144,7 @@ impl Relay {
     }
 
     /// A channel that panics loses what it was about to say; the others are told. Its panic is counted like a crash.
-    fn guarded(&self, name: &'static str, out: &mut Broadcasts, render: impl FnOnce(&mut Broadcasts)) {
+    pub(in crate::engine) fn guarded(&self, name: &'static str, out: &mut Broadcasts, render: impl FnOnce(&mut Broadcasts)) {
         let before = out.out.len();
         if let Err(panic) = catch_unwind(AssertUnwindSafe(|| render(out))) {
             out.out.truncate(before);
@@ -136,21 +152,5 @@ impl Relay {
             tracing::error!(channel = name, cause, "a channel panicked while it rendered; what it was to say is lost");
             self.history.note("channel", name, &cause, self.clock.now());
         }
-    }
-}
-
-/// Gives each broadcast of a commit its offset: the position, and its place among those of its topic.
-fn number(broadcasts: &mut [Broadcast], epoch: &Arc<str>, position: Position) {
-    let mut places: HashMap<Topic, u64> = HashMap::new();
-    let alone = broadcasts.len() == 1;
-    for broadcast in broadcasts {
-        let place = if alone { 0 } else { *places.entry(broadcast.topic.clone()).and_modify(|place| *place += 1).or_default() };
-        let offset = position << 10 | place;
-        if place > 1023 {
-            tracing::error!(position, topic = broadcast.topic.as_str(), "one commit said more on a topic than can be resumed");
-            continue;
-        }
-        debug_assert!(offset <= last_of(position));
-        broadcast.offset = Some(Offset { epoch: Arc::clone(epoch), offset });
     }
 }

@@ -1,9 +1,12 @@
 //! What other wings know of the board, and the board of them: who owns a stream, and whether a submission is known already.
 
-use trunkline_protocol::UserId;
+use std::sync::Arc;
+
+use trunkline_protocol::{EntityId, UserId};
 
 use super::{Board, Owner, Owners};
 use crate::{
+    Projection,
     accounts::Accounts,
     moderation::{Submission, stages::Known},
     streams::stream::Stream,
@@ -19,6 +22,13 @@ impl Owners for Accounts {
             created_at: account.created_at,
             updated_at: account.updated_at,
         })
+    }
+    fn told_by(&self, user: UserId) -> Option<EntityId> {
+        self.entity_of(user)
+    }
+    fn anew(&self) -> (Arc<dyn Owners>, Option<Arc<dyn Projection>>) {
+        let accounts = Arc::<Self>::default();
+        (accounts.clone(), Some(accounts))
     }
 }
 

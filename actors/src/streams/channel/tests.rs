@@ -48,7 +48,7 @@ impl Told {
         let params = params.as_object().expect("an object").clone();
         let who = trunkline_protocol::Principal::house();
         let subscribing = Subscribing { identifier: "dashboard", params: &params, who: &who, connection: ConnectionId(1) };
-        self.channel.watch(Filter::read(&params).expect("a filter"), &subscribing).expect("room")
+        self.channel.watch(Filter::read(&params).expect("a filter"), &subscribing, |_| {}).expect("room")
     }
 }
 
@@ -114,7 +114,7 @@ fn refuses_one_filter_too_many_but_not_one_more_watcher() {
             serde_json::json!({"platform": names, "pinned": set & 128 != 0, "status": if set & 256 != 0 { "live" } else { "" }});
         let params = params.as_object().expect("an object").clone();
         let subscribing = Subscribing { identifier: "dashboard", params: &params, who: &who, connection: ConnectionId(set.into()) };
-        refused += usize::from(told.channel.watch(Filter::read(&params).expect("a filter"), &subscribing).is_err());
+        refused += usize::from(told.channel.watch(Filter::read(&params).expect("a filter"), &subscribing, |_| {}).is_err());
     }
     assert_eq!(refused, 300 - FILTERS_MAX);
     told.watch(serde_json::json!({"platform": "twitch", "pinned": false}));
