@@ -12,6 +12,7 @@ mod street;
 mod command_line;
 mod trusted;
 mod lists;
+mod long_away;
 mod pubsub;
 mod seam;
 mod history;
