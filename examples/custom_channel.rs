@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 use trunkline_actors::{
     Action, Admission, AskError, Asking, Broadcast, Broadcasts, Channel, Decision, Entity, Hub, HubConfig, NoNotice, Outlet,
-    Performed, Plan, Subscribing, Written,
+    Performed, Plan, Retelling, Subscribing, Written,
 };
 use trunkline_persistence::MemoryJournal;
 use trunkline_protocol::{Commit, ConnectionId, Principal, Record, Refusal, Topic, UserId, codec::kinds};
@@ -62,6 +62,10 @@ impl Channel for PollChannel {
                 Err(refusal) => Ok(Performed::transmit(json!({"error": refusal.to_string()}))),
             }
         })
+    }
+    // What it says follows from the commit alone, so whoever was away for long is told it again from the journal.
+    fn retelling(&self, topic: &Topic) -> Option<Retelling> {
+        (topic.name() == "poll").then(|| Retelling::new([Poll::KIND], Self))
     }
     fn render(&self, commit: &Commit, out: &mut Broadcasts) {
         for voted in commit.facts_of::<Voted>().flatten() {

@@ -45,6 +45,8 @@ impl Relay {
             if topic.is_pubsub() { self.published(topic, since, &retention).await } else { self.retold(topic, since).await }
         };
         match timeout(ASK_DEADLINE, reading).await.unwrap_or_else(|_| Err(late(ASK_DEADLINE))) {
+            // What leads no further is not asked for again.
+            Ok(Some(History::Recovered { upto, .. })) if matches!(since, Since::After { offset, .. } if upto <= offset) => None,
             Ok(found) => found,
             Err(reason) => {
                 tracing::warn!(topic = topic.as_str(), reason, "a history could not be read from the journal");

@@ -63,27 +63,41 @@ pub(super) struct Reading<'a> {
     left: usize,
 }
 
+/// What can be said of a commit.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Taken {
+    /// What the channel says.
+    Ready,
+    /// Nothing.
+    Nothing,
+    /// Too much would have to be read first, after all that was read already: it is for another reading.
+    NotNow,
+}
+
 impl<'a> Reading<'a> {
     pub(super) fn new(retelling: Retelling, journal: &'a dyn Journal, commits_max: usize) -> Self {
         Self { journal, retelling, known: HashSet::new(), left: commits_max }
     }
-    /// Takes the next commit in; whether something may be said of it now.
-    pub(super) async fn take(&mut self, commit: &Commit) -> Result<bool, String> {
-        let ours = self.retelling.kinds.contains(&commit.entity.kind());
-        if ours && !self.known.contains(&commit.entity) {
-            self.learn(&commit.entity, commit.version, commit.position).await?;
+    /// Takes the next commit in, of which nothing need be said.
+    pub(super) fn pass(&mut self, commit: &Commit) -> Result<(), String> {
+        if self.known.contains(&commit.entity) { self.fold(commit) } else { Ok(()) }
+    }
+    /// Takes the next commit in.
+    pub(super) async fn take(&mut self, commit: &Commit) -> Result<Taken, String> {
+        if !self.retelling.kinds.contains(&commit.entity.kind()) {
+            self.pass(commit)?;
+            return Ok(Taken::Nothing);
         }
-        if self.known.contains(&commit.entity) {
-            self.fold(commit)?;
+        if !self.learn(&commit.entity, commit.version, commit.position).await? {
+            return Ok(Taken::NotNow);
         }
-        if ours {
-            for entity in (self.retelling.beside)(commit) {
-                if !self.known.contains(&entity) {
-                    self.learn(&entity, Version::MAX, commit.position).await?;
-                }
+        self.fold(commit)?;
+        for entity in (self.retelling.beside)(commit) {
+            if !self.learn(&entity, Version::MAX, commit.position).await? {
+                return Ok(Taken::NotNow);
             }
         }
-        Ok(ours)
+        Ok(Taken::Ready)
     }
     /// What the channel says of the commit that was just taken in.
     pub(super) fn render(&self, commit: &Commit, out: &mut Broadcasts) {
@@ -92,18 +106,23 @@ impl<'a> Reading<'a> {
     pub(super) fn name(&self) -> &'static str {
         self.retelling.channel.name()
     }
-    /// Folds the history of one more entity, as far as it went before.
-    async fn learn(&mut self, entity: &EntityId, before: Version, at: Position) -> Result<(), String> {
-        let history = self.journal.read_back(entity, before, self.left).await.map_err(|error| error.to_string())?;
-        if history.last().is_some_and(|first| first.version > 1) {
-            return Err(format!("the history of {entity} is too long"));
+    /// Folds the history of an entity, as far as it went before; false where it is too long.
+    async fn learn(&mut self, entity: &EntityId, before: Version, at: Position) -> Result<bool, String> {
+        if self.known.contains(entity) {
+            return Ok(true);
         }
-        self.left -= history.len();
-        for commit in history.iter().rev().filter(|commit| commit.position < at) {
-            self.fold(commit)?;
+        if before > 1 {
+            let history = self.journal.read_back(entity, before, self.left).await.map_err(|error| error.to_string())?;
+            if history.last().is_some_and(|first| first.version > 1) {
+                return Ok(false);
+            }
+            self.left -= history.len();
+            for commit in history.iter().rev().filter(|commit| commit.position < at) {
+                self.fold(commit)?;
+            }
         }
         self.known.insert(entity.clone());
-        Ok(())
+        Ok(true)
     }
     fn fold(&self, commit: &Commit) -> Result<(), String> {
         let mut projections = self.retelling.projections.iter();

@@ -9,7 +9,8 @@ use crate::{Entity as _, History, Retention, Since};
 const PAGE: usize = 64;
 
 impl Relay {
-    /// Everything since the place; gone where some of it is no longer to be kept, or it is too much to be told at once.
+    /// Everything since the place, `None` where there is nothing; gone where some of it is no longer to be kept, or it is too much to be told
+    /// at once.
     pub(super) async fn published(
         &self,
         topic: &Topic,
@@ -50,6 +51,10 @@ impl Relay {
             }
         }
         newest_first.reverse();
-        Ok(Some(History::Recovered { broadcasts: newest_first, upto: last_of(told) }))
+        Ok(match self.backlog.begins(topic) {
+            Some(_) => Some(History::Recovered { broadcasts: newest_first, upto: last_of(told) }),
+            // Memory has never heard of the topic, or has had to forget it: from where on it would go on is not known.
+            None => (!newest_first.is_empty()).then_some(History::Gone),
+        })
     }
 }

@@ -6,7 +6,11 @@ use trunkline_protocol::{
     limits::{BACKLOG_TTL, RECALL_BYTES_MAX, RECALL_COMMITS_MAX},
 };
 
-use super::super::{backlog::last_of, relay::Relay, retelling::Reading};
+use super::super::{
+    backlog::last_of,
+    relay::Relay,
+    retelling::{Reading, Taken},
+};
 use crate::{Broadcast, Broadcasts, History, Since};
 
 /// Commits of one portion, whatever is said of them: so many entities' histories may be in memory for one reading.
@@ -39,38 +43,47 @@ impl Relay {
         if told.saturating_sub(after) > RECALL_COMMITS_MAX {
             return Ok(None);
         }
-        let mut reading = Reading::new(retelling, &*self.journal, RECALL_COMMITS_MAX as usize);
         // More may have been said of the commit at which the client is.
-        let mut position = after.saturating_sub(1);
-        let (mut broadcasts, mut bytes, mut commits) = (Vec::new(), 0, 0);
-        let mut pages = self.journal.follow(position);
-        'portion: while position < told {
+        let mut portion = Portion { broadcasts: Vec::new(), bytes: 0, commits: 0, position: after.saturating_sub(1) };
+        let mut reading = Reading::new(retelling, &*self.journal, RECALL_COMMITS_MAX as usize);
+        let mut pages = self.journal.follow(portion.position);
+        'portion: while portion.position < told {
             let page = pages.next().await.ok_or("the journal closed")?.map_err(|error| error.to_string())?;
             for commit in page.iter().take_while(|commit| commit.position <= told) {
-                position = commit.position;
-                for broadcast in self.say_again(&mut reading, commit).await?.into_iter().filter(|one| one.topic == *topic) {
-                    if wanted.has(commit, &broadcast) {
-                        bytes += broadcast.message.len();
-                        broadcasts.push(broadcast);
+                let Some(said) = self.say_again(&mut reading, commit, &wanted).await? else {
+                    if portion.commits == 0 {
+                        return Err(format!("what {} and what it names went through is too long", commit.entity));
                     }
-                }
-                commits += 1;
-                if bytes > RECALL_BYTES_MAX / 2 || commits == PORTION_COMMITS {
+                    break 'portion;
+                };
+                portion.add(commit, said.into_iter().filter(|one| one.topic == *topic && wanted.has(one)));
+                if portion.is_full() {
                     break 'portion;
                 }
             }
             tokio::task::yield_now().await;
         }
-        Ok(Some(History::Recovered { broadcasts, upto: last_of(position.max(after)) }))
+        let upto = last_of(portion.position.max(after));
+        Ok(Some(History::Recovered { broadcasts: portion.broadcasts, upto }))
     }
 
-    async fn say_again(&self, reading: &mut Reading<'_>, commit: &Commit) -> Result<Vec<Broadcast>, String> {
-        if !reading.take(commit).await? {
-            return Ok(Vec::new());
+    /// What was said of a commit, as far as it is wanted; `None` where that is for another portion.
+    async fn say_again(
+        &self,
+        reading: &mut Reading<'_>,
+        commit: &Commit,
+        wanted: &Wanted,
+    ) -> Result<Option<Vec<Broadcast>>, String> {
+        if !wanted.may_have(commit) {
+            return reading.pass(commit).map(|()| Some(Vec::new()));
         }
         let mut out = Broadcasts::of(commit, &self.traces);
-        self.guarded(reading.name(), &mut out, |out| reading.render(commit, out));
-        Ok(self.numbered(out, commit.position))
+        match reading.take(commit).await? {
+            Taken::Ready => self.guarded(reading.name(), &mut out, |out| reading.render(commit, out)),
+            Taken::Nothing => {}
+            Taken::NotNow => return Ok(None),
+        }
+        Ok(Some(self.numbered(out, commit.position)))
     }
 
     /// A position before which nothing was decided in this second or later, but not long before.
@@ -90,10 +103,40 @@ impl Relay {
 }
 
 impl Wanted {
-    fn has(&self, commit: &Commit, broadcast: &Broadcast) -> bool {
+    /// Whether something that was said of the commit may be wanted.
+    fn may_have(&self, commit: &Commit) -> bool {
         match self {
             Self::From(second) => commit.at.as_seconds() >= *second,
+            Self::Beyond(offset) => last_of(commit.position) > *offset,
+        }
+    }
+    /// Whether this is wanted, of what was said of such a commit.
+    fn has(&self, broadcast: &Broadcast) -> bool {
+        match self {
+            Self::From(_) => true,
             Self::Beyond(offset) => broadcast.offset.as_ref().is_some_and(|at| at.offset > *offset),
         }
+    }
+}
+
+/// What is told at once.
+struct Portion {
+    broadcasts: Vec<Broadcast>,
+    bytes: usize,
+    commits: usize,
+    /// The last commit of which it tells.
+    position: Position,
+}
+
+impl Portion {
+    fn add(&mut self, commit: &Commit, said: impl Iterator<Item = Broadcast>) {
+        let before = self.broadcasts.len();
+        self.broadcasts.extend(said);
+        self.bytes += self.broadcasts[before..].iter().map(|one| one.message.len()).sum::<usize>();
+        self.commits += 1;
+        self.position = commit.position;
+    }
+    fn is_full(&self) -> bool {
+        self.bytes > RECALL_BYTES_MAX / 2 || self.commits == PORTION_COMMITS
     }
 }
