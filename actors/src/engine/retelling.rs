@@ -129,3 +129,86 @@ impl<'a> Reading<'a> {
         projections.try_for_each(|projection| projection.fold(commit)).map_err(|error| error.to_string())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+    use futures::future::BoxFuture;
+    use parking_lot::Mutex;
+    use trunkline_persistence::{MemoryJournal, Piece};
+    use trunkline_protocol::{CodecError, NewCommit, Timestamp};
+
+    use super::*;
+    use crate::{Admission, AskError, Hub, Subscribing};
+
+    /// What was folded, in order.
+    #[derive(Default)]
+    struct Folded(Mutex<Vec<Position>>);
+    impl Projection for Folded {
+        fn name(&self) -> &'static str {
+            "folded"
+        }
+        fn schema(&self) -> u8 {
+            1
+        }
+        fn fold(&self, commit: &Commit) -> Result<(), CodecError> {
+            self.0.lock().push(commit.position);
+            Ok(())
+        }
+        fn changed(&self) -> Vec<Piece> {
+            Vec::new()
+        }
+        fn restore(&self, _: Vec<(Vec<u8>, Bytes)>) -> Result<(), CodecError> {
+            Ok(())
+        }
+    }
+    struct Silent;
+    impl Channel for Silent {
+        fn name(&self) -> &'static str {
+            "Silent"
+        }
+        fn admit<'a>(&'a self, _: Subscribing<'a>, _: &'a Hub) -> BoxFuture<'a, Result<Admission, AskError>> {
+            Box::pin(async { Ok(Admission::default()) })
+        }
+    }
+
+    /// Commits of these entities, one after the other.
+    async fn journal(entities: &[&EntityId]) -> (Arc<MemoryJournal>, Vec<Commit>) {
+        let journal = MemoryJournal::new();
+        for (at, entity) in entities.iter().enumerate() {
+            let expected = entities[..at].iter().filter(|earlier| earlier == &entity).count() as Version;
+            let at = Timestamp::from_millis(0);
+            let commit = NewCommit { entity: (*entity).clone(), expected, at, turns: Vec::new() };
+            journal.append(commit).await.expect("appended");
+        }
+        let commits = journal.commits();
+        (journal, commits)
+    }
+    fn reading(journal: &MemoryJournal, commits_max: usize) -> (Reading<'_>, Arc<Folded>) {
+        let folded = Arc::<Folded>::default();
+        let retelling = Retelling::new(["row"], Silent).over(folded.clone()).beside(|_| vec![EntityId::new("place", "all")]);
+        (Reading::new(retelling, journal, commits_max), folded)
+    }
+
+    #[tokio::test]
+    async fn folds_what_it_needs_once_in_order_and_nothing_else() {
+        let (row, other, place) = (EntityId::new("row", 1), EntityId::new("row", 2), EntityId::new("place", "all"));
+        let (journal, commits) = journal(&[&row, &place, &other, &row, &place, &row, &place]).await;
+        let (mut reading, folded) = reading(&journal, 10);
+        // From the fourth on.
+        for (commit, expected) in commits[3..].iter().zip([Taken::Ready, Taken::Nothing, Taken::Ready, Taken::Nothing]) {
+            assert_eq!(reading.take(commit).await, Ok(expected), "{}", commit.position);
+        }
+        assert_eq!(*folded.0.lock(), [1, 4, 2, 5, 6, 7]);
+    }
+
+    #[tokio::test]
+    async fn leaves_to_another_reading_what_is_too_much_for_this_one() {
+        let (row, place) = (EntityId::new("row", 1), EntityId::new("place", "all"));
+        let (journal, commits) = journal(&[&row, &place, &row, &place, &row]).await;
+        let last = &commits[4];
+        for (commits_max, expected) in [(1, Taken::NotNow), (3, Taken::NotNow), (4, Taken::Ready)] {
+            assert_eq!(reading(&journal, commits_max).0.take(last).await, Ok(expected), "{commits_max}");
+        }
+    }
+}
