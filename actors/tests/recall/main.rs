@@ -155,7 +155,7 @@ async fn an_afternoon(hub: &Hub, topics: &[Topic]) -> BTreeMap<Topic, Vec<Broadc
             let position = streamer::change(hub, hub.asking(&ana), streamer.id, change).await.expect("renamed");
             hub.seen(position).await.expect("folded");
         }
-        let role = UserCommand::ChangeRole { role: [Role::Editor, Role::Default, Role::Editor][round], service: None };
+        let role = UserCommand::ChangeRole { role: Some([Role::Editor, Role::Default, Role::Editor][round]), service: None };
         let changed = hub.ask::<User>(&*ben.email, role, hub.asking(&Principal::house())).await.expect("another role");
         hub.seen(changed.position).await.expect("folded");
         command(hub, &ana, ids[2], StreamCommand::Pin { id: ids[2] }).await;
