@@ -8,6 +8,7 @@ export class Line {
     const line = new Line();
     line.pairs = new Set();
     line.server = createServer((client) => {
+      if (line.down) return client.on("error", () => {}).destroy();
       const hub = connect(port, "127.0.0.1");
       const pair = { client, hub };
       line.pairs.add(pair);
@@ -20,6 +21,8 @@ export class Line {
     line.stale = [];
     return line;
   }
+  /** Whether nobody gets through; with `cut`, who was through is not any more. */
+  down = false;
   /** Every connection is gone; unless `noticed`, the hub hears nothing of it, as when a phone changes networks. */
   cut({ noticed = true } = {}) {
     for (const { client, hub } of this.pairs) {

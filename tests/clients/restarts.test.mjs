@@ -20,13 +20,13 @@ const socket = (hub) =>
   };
 
 /** An AnyCable client on the streams' channel: what it heard, how often it was connected, and restored. */
-function anycable(create, protocol, hub, token, port = hub.port) {
+function anycable(create, protocol, hub, token, port = hub.port, params = {}) {
   const url = `ws://127.0.0.1:${port}/cable?token=${token}`;
   // A tenth of a second instead of several: rounds are many.
   const cable = create(url, { protocol, websocketImplementation: socket(hub), reconnectStrategy: () => 100, logLevel: "error" });
   const seen = { ids: [], connected: 0, restored: 0, lost: [], cable };
   cable.on("connect", ({ restored }) => (seen.restored += restored ? 1 : 0));
-  seen.channel = cable.subscribeTo("StreamsChannel", {});
+  seen.channel = cable.subscribeTo("StreamsChannel", params);
   seen.channel.on("connect", (how) => (seen.connected += how?.restored ? 0 : 1));
   seen.channel.on("message", (m) => m.action === "created" && seen.ids.push(m.stream.id));
   seen.channel.on("info", (info) => info.type === "history_not_found" && seen.lost.push(info));
@@ -141,6 +141,52 @@ test("a cut line is taken up again: restored, nothing lost, nothing doubled", as
       assert.equal(seen.connected, 1, "never subscribed anew");
       assert.deepEqual(seen.lost, []);
     }
+  } finally {
+    open.forEach((close) => close());
+    line.close();
+    await hub.stop();
+  }
+});
+
+test("who was away longer than memory reaches, while the hub was killed, is told everything from the journal", async () => {
+  const hub = await Hub.start();
+  const line = await Line.to(hub.port);
+  const open = [];
+  try {
+    const token = await hub.token(people.viewer);
+    const made = (create, params) => {
+      const seen = anycable(create, "actioncable-v1-ext-json", hub, token, line.port, params);
+      open.push(() => seen.cable.disconnect());
+      return seen;
+    };
+    const clients = [made(createCoreCable), made(createWebCable), made(createCoreCable, { status: "live" }), made(createWebCable, { status: "live" })];
+    await until(() => clients.every((seen) => seen.connected), () => "not connected", patience);
+    const bot = await hub.token(people.bot);
+    const added = { all: [], live: [] };
+    const add = async (number) => {
+      const status = number % 2 ? "live" : "offline";
+      const { id } = await hub.addStream(bot, `away_${number}`, { status });
+      added.all.push(id);
+      if (status === "live") added.live.push(id);
+    };
+    for (let number = 0; number < 4; number++) await add(number);
+    await until(() => clients.every((seen) => seen.ids.length >= 2), () => "not heard", patience);
+    line.down = true;
+    line.cut();
+    // More than the hub's memory holds of one topic, around a kill.
+    for (let number = 4; number < 700; number++) await add(number);
+    await hub.kill();
+    await hub.up();
+    for (let number = 700; number < 1_300; number++) await add(number);
+    line.down = false;
+    for (const [at, seen] of clients.entries()) {
+      const expected = at < 2 ? added.all : added.live;
+      await until(() => seen.ids.length >= expected.length, () => `client ${at}: ${seen.ids.length} of ${expected.length}`, patience);
+      assert.deepEqual(seen.ids, expected);
+      assert.deepEqual(seen.lost, []);
+    }
+    await add(1_301);
+    await until(() => clients.every((seen) => seen.ids.at(-1) === added.all.at(-1)), () => "live again", patience);
   } finally {
     open.forEach((close) => close());
     line.close();

@@ -86,19 +86,7 @@ impl Core {
         let hearer = Hearer { identifier, dialect: client.dialect() };
         let (mut told_bytes, mut looked_again) = (0, false);
         loop {
-            let portions = {
-                let mut reading = pin!(self.portions(&wanted, hearer));
-                let at_once = poll!(reading.as_mut());
-                if unconfirmed && !matches!(&at_once, Poll::Ready(Some(portions)) if portions.is_empty()) {
-                    client.send(&ServerFrame::Confirm(identifier.json()));
-                    unconfirmed = false;
-                }
-                match at_once {
-                    Poll::Ready(portions) => portions,
-                    Poll::Pending => reading.await,
-                }
-            };
-            match portions {
+            match self.next_portions(client, &wanted, hearer, &mut unconfirmed).await {
                 Some(portions) if portions.is_empty() => match self.tell(client, &wanted, hearer, unconfirmed) {
                     Told::Whole | Told::Nobody => return,
                     // More may have been said meanwhile than memory holds.
@@ -143,12 +131,31 @@ impl Core {
             client.dismiss(Farewell::TOO_SLOW);
         }
     }
-    /// Reads what of these topics only the journal still holds. Where that is nothing, no pass of the fan-out is under way.
+    /// The same as [`Core::portions`]. Where there is something to be waited for, or anything is to be told before the rest, the subscription
+    /// is confirmed first.
+    async fn next_portions(&self, client: &Client, wanted: &[Wanted<'_>], hearer: Hearer<'_>, unconfirmed: &mut bool) -> Portions {
+        let mut reading = pin!(self.portions(wanted, hearer));
+        let at_once = poll!(reading.as_mut());
+        if *unconfirmed && !matches!(&at_once, Poll::Ready(Some(portions)) if portions.is_empty()) {
+            client.send(&ServerFrame::Confirm(hearer.identifier.json()));
+            *unconfirmed = false;
+        }
+        match at_once {
+            Poll::Ready(portions) => portions,
+            Poll::Pending => reading.await,
+        }
+    }
+    /// Reads what of these topics only the journal still holds, not more than fits an outbox. Where that is nothing, no pass of the fan-out is
+    /// under way.
     async fn portions(&self, wanted: &[Wanted<'_>], hearer: Hearer<'_>) -> Portions {
-        let mut portions = Vec::new();
+        let (mut portions, mut bytes) = (Vec::new(), 0);
         for (at, (topic, since)) in wanted.iter().enumerate() {
             if let Some(portion) = self.recalled(topic, *since, hearer).await.ok()? {
+                bytes += portion.run.bytes.len();
                 portions.push((at, portion));
+            }
+            if bytes > RECALL_BYTES_MAX {
+                break;
             }
         }
         // A pass under way may hold broadcasts for this client that the history holds, too.
