@@ -19,7 +19,7 @@ const TEXT_BYTES_MAX: usize = 512;
 /// Acts carried over at once: at five texts each they stay well below what a record may hold.
 pub const ACTS_MAX: usize = 16;
 /// The key of the one log.
-const LOG: &str = "log";
+pub(super) const LOG: &str = "log";
 
 /// What is to be written down.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, Default)]

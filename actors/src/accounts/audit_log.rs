@@ -1,5 +1,7 @@
 //! The audit log as it is read: the newest entries in memory, each checked against the one before as it comes in. The older ones stay in the
-//! journal. Also what the accounts' facts tell and the log does not yet ([`carry_over`](super::audit::carry_over)).
+//! journal, where [`read`] finds them. Also what the accounts' facts tell and the log does not yet ([`carry_over`](super::audit::carry_over)).
+
+mod page;
 
 use std::{
     collections::{HashSet, VecDeque},
@@ -20,6 +22,8 @@ use super::{
     user::{User, UserFact},
 };
 use crate::{Entity, Projection};
+
+pub use page::{Page, read};
 
 /// Entries kept in memory, about 300 bytes each; the chain is checked over all that were ever folded.
 const ENTRIES_MAX: usize = 20_000;
@@ -71,11 +75,11 @@ impl AuditLog {
     pub fn new(accounts: Arc<Accounts>) -> Self {
         Self { accounts, inner: RwLock::default() }
     }
-    /// The newest entries first; at most `limit`.
-    #[must_use]
-    pub fn entries(&self, wanted: &Wanted, limit: usize) -> Vec<Entry> {
+    /// Of those in memory the newest first, at most `limit`; and the number of the oldest there.
+    fn newest(&self, wanted: &Wanted, limit: usize) -> (Vec<Entry>, u64) {
         let inner = self.inner.read();
-        inner.entries.iter().rev().filter(|entry| wanted.holds(entry)).take(limit).cloned().collect()
+        let oldest = inner.entries.front().map_or(0, |entry| entry.number);
+        (inner.entries.iter().rev().filter(|entry| wanted.holds(entry)).take(limit).cloned().collect(), oldest)
     }
     /// Checks every entry in memory once more; what is known of those before was checked when they came in.
     #[must_use]

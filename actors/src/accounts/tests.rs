@@ -10,8 +10,8 @@ use super::{
     admins::Admins,
     answered::{Answer, AnsweredFact},
     api_key::{ApiKeyFact, NewApiKey, Secret},
-    audit::{self, Act, AuditFact, Entry, Mark},
-    audit_log::{AuditLog, Wanted},
+    audit::{self, Act, Audit, AuditCommand, AuditFact, Entry, LOG, Mark},
+    audit_log::{self, AuditLog, Wanted},
     bootstrap,
     directory::Claimed,
     first_admin,
@@ -88,7 +88,7 @@ async fn creates_what_is_missing_once_and_knows_it_after_a_restart() {
     assert_eq!(first_admin(&hub).await, Ok(None));
     let secret = super::bootstrap::signing_secret(&hub).await.expect("made");
     audit::carry_over(&hub).await.expect("carried over");
-    let before = hub.projection::<AuditLog>().entries(&Wanted::default(), 100);
+    let before = audit_log::read(&hub, &Wanted::default(), 100).await.expect("read").entries;
     assert_eq!(
         before.iter().rev().map(|entry| &*entry.act.action).collect::<Vec<_>>(),
         ["user.created", "api_key.created", "user.created"]
@@ -104,7 +104,8 @@ async fn creates_what_is_missing_once_and_knows_it_after_a_restart() {
     let admin = accounts.account_of(super::bootstrap::FIRST_ADMIN).expect("known");
     assert_eq!(hub.provided::<Passwords>().check(password, Some(admin.password)).await, Ok(true));
     audit::carry_over(&hub).await.expect("carried over");
-    assert_eq!(hub.projection::<AuditLog>().entries(&Wanted::default(), 100), before, "nothing is written down twice");
+    let after = audit_log::read(&hub, &Wanted::default(), 100).await.expect("read").entries;
+    assert_eq!(after, before, "nothing is written down twice");
     assert_eq!(hub.projection::<AuditLog>().verify().broken_at, None);
     hub.close().await;
 }
@@ -122,10 +123,43 @@ async fn keeps_a_denial_that_could_not_be_written_down_until_it_can() {
     assert_eq!(audit::carry_over(&hub).await, Err(AskError::Full));
     // The wing's worker comes by.
     tokio::time::sleep(2 * super::CARRY_OVER_PERIOD).await;
-    let entries = hub.projection::<AuditLog>().entries(&Wanted::default(), 10);
+    let entries = audit_log::read(&hub, &Wanted::default(), 10).await.expect("read").entries;
     let mut denied: Vec<_> = entries.iter().map(|entry| (&*entry.act.subject, &*entry.act.detail)).collect();
     denied.sort_unstable();
     assert_eq!(denied, [("GET /a", ""), ("GET /b", "2 times")]);
+    hub.close().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn shows_also_what_is_too_old_for_memory() {
+    let hub = open(MemoryJournal::new()).await;
+    let act = |number: u32| Act { actor: 7, action: if number == 3 { "rare".into() } else { "usual".into() }, ..Act::default() };
+    let mut count = 0;
+    // Of different sizes, so that an entry's number says little of its commit's.
+    for part in 0..3_700 {
+        let acts: Vec<_> = (count..count + part % 16 + 1).map(act).collect();
+        count += part % 16 + 1;
+        let command = AuditCommand::CarryOver { mark: Mark { position: u64::MAX, part: part + 1 }, at: hub.clock().now(), acts };
+        let outcome = hub.ask::<Audit>(LOG, command, hub.asking(&Principal::house())).await.expect("written");
+        hub.seen(outcome.position).await.expect("seen");
+    }
+    assert!(count > 31_000, "{count} entries: a page does not reach from memory to the beginning");
+    let all = |wanted: Wanted, limit| {
+        let hub = &hub;
+        async move {
+            let (mut wanted, mut numbers) = (wanted, Vec::new());
+            loop {
+                let page = audit_log::read(hub, &wanted, limit).await.expect("read");
+                numbers.extend(page.entries.iter().map(|entry| entry.number));
+                wanted.before = page.next;
+                if page.next.is_none() {
+                    return numbers;
+                }
+            }
+        }
+    };
+    assert!(all(Wanted::default(), 1_777).await.into_iter().eq((1..=u64::from(count)).rev()), "each once, in order");
+    assert_eq!(all(Wanted { action: Some("rare".into()), ..Wanted::default() }, 10).await, [4]);
     hub.close().await;
 }
 

@@ -4,7 +4,7 @@ use actix_web::{HttpResponse, web::Data};
 use serde_json::{Value, json};
 use trunkline_actors::accounts::{
     audit::{self, Entry},
-    audit_log::{AuditLog, Wanted},
+    audit_log::{self, AuditLog, Wanted},
     policy::permission::AUDIT_READ,
 };
 
@@ -22,7 +22,11 @@ use crate::edge::{
 type Answer = Result<HttpResponse, Problem>;
 
 pub fn routes(api: &mut Table) {
-    let list = operation("List who did what").needs(AUDIT_READ).query::<AuditFilter>().query::<After>();
+    let list = operation("List who did what")
+        .about("A part may hold fewer entries than `limit`, even none, although `has_more` is true.")
+        .needs(AUDIT_READ)
+        .query::<AuditFilter>()
+        .query::<After>();
     let whole = operation("Verify the chain").needs(AUDIT_READ).answers::<AuditHead>(200, "Whether it is whole.");
     api.about("audit")
         .service(resource("/audit").get(index, list.answers::<AuditPage>(200, "A part of the audit, newest first.")))
@@ -40,12 +44,10 @@ async fn index(api: Data<Api>, caller: Caller, query: Query) -> Answer {
         since: query.since()?,
         before: query.cursor()?,
     };
-    let mut entries = api.hub.projection::<AuditLog>().entries(&wanted, limit + 1);
-    let has_more = entries.len() > limit;
-    entries.truncate(limit);
-    let next = entries.last().filter(|_| has_more).map(|entry| entry.number.to_string());
-    let data: Vec<_> = entries.iter().map(shown).collect();
-    Ok(HttpResponse::Ok().json(json!({"data": data, "has_more": has_more, "next_cursor": next})))
+    let page = audit_log::read(&api.hub, &wanted, limit).await?;
+    let data: Vec<_> = page.entries.iter().map(shown).collect();
+    let next = page.next.map(|number| number.to_string());
+    Ok(HttpResponse::Ok().json(json!({"data": data, "has_more": next.is_some(), "next_cursor": next})))
 }
 
 async fn verify(api: Data<Api>, caller: Caller) -> Answer {
