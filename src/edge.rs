@@ -34,7 +34,7 @@ pub mod page;
 
 pub use answer::Problem;
 pub use auth::Caller;
-pub use body::{Body, BodyLimit, Document};
+pub use body::{Body, Document, LargeBody};
 pub use jid::{JidConfig, JidDoor};
 pub use origin::Origins;
 pub use query::{Id, Query};
@@ -73,7 +73,7 @@ pub struct EdgeConfig {
     pub demo: bool,
     /// `POST /api/v1/system/faults` is there: an administrator may make an entity panic, to see what follows.
     pub demo_faults: bool,
-    /// The largest request body; a route may set its own [`BodyLimit`].
+    /// The largest request body, but for a [`LargeBody`].
     pub body_bytes_max: usize,
     /// The largest body of a bulk import.
     pub import_bytes_max: usize,

@@ -110,13 +110,13 @@ fn derives_the_keys_of_publishers_unless_they_are_given_or_the_address_is_closed
 }
 
 #[test]
-fn documents_every_setting_in_the_example() {
-    let example = include_str!("../../trunkline.example.toml");
+fn documents_every_setting_in_the_example_and_for_operators() {
+    let (example, operating) = (include_str!("../../trunkline.example.toml"), include_str!("../../docs/operating.md"));
     let environment = [("ADMIN_PASSWORD", "Change-me-0"), ("MONITOR_KEY", "tl_0123456789abcdef0123456789abcdef")];
     let written = read(example, &environment).expect("the example is without mistake");
     assert_eq!(written.bootstrap.users.len(), 1);
     // Every key that is known stands in the example, commented out or not: an unknown one names those that are known.
-    for section in ["server", "journal", "limits", "auth", "streams", "pubsub", "telemetry"] {
+    for section in ["server", "journal", "limits", "auth", "cable", "streams", "pubsub", "telemetry"] {
         let Err(Mistakes(mistakes)) = read(&format!("[{section}]\nno_such_key = 1\n"), &[]) else {
             panic!("unknown keys are mistakes")
         };
@@ -124,6 +124,7 @@ fn documents_every_setting_in_the_example() {
         for key in known.split(", ") {
             let documented = example.lines().any(|line| line.trim_start_matches("# ").starts_with(&format!("{key} =")));
             assert!(documented, "{section}.{key} is not in trunkline.example.toml");
+            assert!(operating.contains(&format!("`{key}`")), "{section}.{key} is not in docs/operating.md");
         }
     }
 }

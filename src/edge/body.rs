@@ -13,16 +13,16 @@ use actix_web::{
 use futures::{Stream, StreamExt as _};
 use serde_json::{Map, Value};
 
-use super::{Api, Problem};
+use super::{Api, EdgeConfig, Problem};
 
 /// Brackets of a form's key that are followed; a deeper key is malformed. (serde_json itself stops at 128 levels.)
 const FORM_DEPTH_MAX: usize = 32;
 /// Fields of a form.
 const FORM_FIELDS_MAX: usize = 10_000;
 
-/// The largest body of a route, where it differs: `web::resource(..).app_data(BodyLimit(bytes))`.
+/// Lets a route take a body as large as an import's: `resource(..).app_data(LargeBody)`.
 #[derive(Clone, Copy, Debug)]
-pub struct BodyLimit(pub usize);
+pub struct LargeBody;
 
 /// A body that is an object; an absent body is an empty one.
 #[derive(Clone, Debug, Default)]
@@ -79,8 +79,9 @@ impl FromRequest for Body {
 
 async fn read(request: &HttpRequest, payload: Payload) -> Result<Value, Problem> {
     let config = request.app_data::<web::Data<Api>>().map(|api| &api.config);
-    let default_limit = config.map_or(trunkline_protocol::limits::BODY_BYTES_MAX, |config| config.body_bytes_max);
-    let bytes_max = request.app_data::<BodyLimit>().map_or(default_limit, |limit| limit.0);
+    let is_large = request.app_data::<LargeBody>().is_some();
+    let limit = |config: &EdgeConfig| if is_large { config.import_bytes_max } else { config.body_bytes_max };
+    let bytes_max = config.map_or(trunkline_protocol::limits::BODY_BYTES_MAX, limit);
     let timeout = config.map_or(Duration::from_secs(20), |config| config.body_timeout);
     let declared = request.headers().get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<usize>().ok());
     if declared.is_some_and(|bytes| bytes > bytes_max) {

@@ -68,6 +68,24 @@ async fn answers_every_bad_request_with_a_problem_that_names_it() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn takes_a_body_as_large_as_the_deployment_says_and_an_import_that_is_larger() {
+    let house = house(|config| (config.edge.body_bytes_max, config.edge.import_bytes_max) = (1024, 4096)).await;
+    let token = token(&house).await;
+    let streams = |bytes: usize| json!({"streams": [{"link": "https://a.example/1", "notes": "x".repeat(bytes)}]});
+    for (path, bytes, expected) in [
+        ("/streams", 2_000, 413),
+        ("/streams/bulk_import", 2_000, 200),
+        ("/streams/bulk_import", 5_000, 413),
+        ("/ignore_lists/bulk_create", 2_000, 403),
+        ("/ignore_lists/bulk_create", 5_000, 413),
+    ] {
+        let request = Client::new().post(format!("{}/api/v1{path}", house.url())).bearer_auth(&token).json(&streams(bytes));
+        assert_eq!(request.send().await.expect("an answer").status(), expected, "{path} {bytes}");
+    }
+    house.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn tolerates_trailing_slashes_and_answers_head_options_and_other_origins() {
     let house = house(|_| {}).await;
     let (http, token, list) = (Client::new(), token(&house).await, format!("{}/api/v1/streams/", house.url()));

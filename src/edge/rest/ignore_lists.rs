@@ -12,7 +12,7 @@ use trunkline_actors::{
 
 use super::listing::{self, Paging};
 use crate::edge::{
-    Api, Body, BodyLimit, Caller, Id, Problem, Query,
+    Api, Body, Caller, Id, LargeBody, Problem, Query,
     openapi::{
         Table, operation, resource,
         shapes::{
@@ -37,7 +37,6 @@ pub fn routes(api: &mut Table) {
     let all = reads("Every value, by list").answers::<IgnoredByType>(200, "Every value.");
     let create_many = writes("Add many entries").about("201 always: what could be listed is, and the rest is told why not.");
     let remove_many = writes("Take many entries off").about("The ids may also stand in the query, as `ids[]=`.");
-    let bulk = BodyLimit(trunkline_protocol::limits::IMPORT_BYTES_MAX);
     api.about("ignore lists")
         .service(
             resource("/ignore_lists")
@@ -46,7 +45,7 @@ pub fn routes(api: &mut Table) {
         )
         .service(resource("/ignore_lists/by_type").get(by_type, all))
         .service(
-            resource("/ignore_lists/bulk_create").app_data(bulk).post(
+            resource("/ignore_lists/bulk_create").app_data(LargeBody).post(
                 create_all,
                 create_many.json::<BulkCreate>().answers::<BulkCreated>(201, "What was added, and what was not."),
             ),

@@ -15,12 +15,12 @@ mod wall;
 
 use actix_web::http::Method;
 use trunkline_actors::accounts::policy::permission::{STREAMS_TAGS, STREAMS_WRITE};
-use trunkline_protocol::{Principal, limits::IMPORT_BYTES_MAX};
+use trunkline_protocol::Principal;
 
 use crate::{
     config::Feature,
     edge::{
-        body::BodyLimit,
+        body::LargeBody,
         openapi::{Table, resource},
     },
 };
@@ -31,7 +31,7 @@ pub fn routes(api: &mut Table) {
         .service(resource("/streams.json").get(wall::feed, told::wall()))
         .service(resource("/streams").get(list::index, told::index()).post(one::create, told::create()))
         .service(resource("/streams/batch").on([Method::PATCH, Method::PUT, Method::POST], batch::update, told::batch()))
-        .service(resource("/streams/bulk_import").app_data(BodyLimit(IMPORT_BYTES_MAX)).post(import::import, told::import()))
+        .service(resource("/streams/bulk_import").app_data(LargeBody).post(import::import, told::import()))
         .service(resource("/streams/export").get(export::export, told::export()))
         .service(
             resource("/streams/{id}")
