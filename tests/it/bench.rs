@@ -75,6 +75,19 @@ async fn finds_a_hub_without_fault() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn tells_no_cost_of_a_delivery_where_there_was_none() {
+    let house = House::open().await;
+    let pid = std::process::id().to_string();
+    let idle = ["--publish", "none", "--connections", "5", "--duration", "0.2", "--pid", &pid];
+    let output = bench(&format!("http://{}", house.running.addr), &[&BY_ACTION[..2], &idle].concat()).await;
+    let told = told(&output);
+    assert!(output.status.success(), "{told:#}");
+    assert_eq!([&told["server"]["us_per_delivery"], &told["client"]["us_per_delivery"]], [&json!(null); 2], "{told:#}");
+    assert!(told["server"]["us_per_connection"].is_f64(), "{told:#}");
+    house.running.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn speaks_the_extended_protocol_under_tls() {
     let (house, _, _, folder) = tls::sealed().await;
     let authority = folder.path().join("certificate.pem");

@@ -116,7 +116,7 @@ impl Cost {
             "delivering_cpu_seconds": spent(&cpu, 1).as_secs_f64(),
             "us_per_delivery": each_us(spent(&cpu, 1), delivered),
             "resident_bytes": {"start": start.resident_bytes, "connected": connected.resident_bytes, "end": end.resident_bytes, "most": self.most_bytes},
-            "resident_bytes_per_connection": grown(start, connected) / subscribed.max(1) as f64,
+            "resident_bytes_per_connection": each(grown(start, connected), subscribed),
         })
     }
 }
@@ -125,8 +125,16 @@ impl Cost {
 fn spent(cpu: &[Duration; 3], from: usize) -> Duration {
     cpu[from + 1].saturating_sub(cpu[from])
 }
-fn each_us(spent: Duration, count: u64) -> f64 {
-    spent.as_secs_f64() * 1e6 / count.max(1) as f64
+/// Nothing, where there was nobody or nothing to share it.
+fn each(whole: f64, count: u64) -> Option<f64> {
+    (count > 0).then(|| whole / count as f64)
+}
+fn each_us(spent: Duration, count: u64) -> Option<f64> {
+    each(spent.as_secs_f64() * 1e6, count)
+}
+/// `, 1.35 µs a delivery`, as far as there was one.
+fn apiece(spent: Duration, count: u64, what: &str) -> String {
+    each_us(spent, count).map(|us| format!(", {us:.2} µs {what}")).unwrap_or_default()
 }
 fn grown(from: Usage, to: Usage) -> f64 {
     to.resident_bytes as f64 - from.resident_bytes as f64
@@ -244,22 +252,21 @@ impl Report {
         if self.cost.pid.is_some() {
             let ([start, connected, end], cpu) = (*server, server.map(|usage| usage.cpu));
             let (connecting, delivering) = (spent(&cpu, 0), spent(&cpu, 1));
-            let (each, every) = (each_us(connecting, tally.subscribed), each_us(delivering, tally.delivered));
+            let every = [apiece(connecting, tally.subscribed, "each"), apiece(delivering, tally.delivered, "a delivery")];
             let processes = end.processes;
             let (first, second) = (connecting.as_secs_f64(), delivering.as_secs_f64());
             writeln!(
                 f,
-                "server CPU     {first:.2} s to connect, {each:.1} µs each; then {second:.2} s, {every:.2} µs a delivery ({processes} processes)"
+                "server CPU     {first:.2} s to connect{}; then {second:.2} s{} ({processes} processes)",
+                every[0], every[1]
             )?;
-            let slope = grown(start, connected) / tally.subscribed.max(1) as f64;
+            let slope = each(grown(start, connected), tally.subscribed).map(|bytes| format!(" ({bytes:.0} bytes each)"));
+            let slope = slope.unwrap_or_default();
             let (start, connected, most) = (mib(start.resident_bytes), mib(connected.resident_bytes), mib(*most_bytes));
-            writeln!(
-                f,
-                "server memory  {start:.1} MiB, {connected:.1} MiB connected ({slope:.0} bytes each), {most:.1} MiB at the most"
-            )?;
+            writeln!(f, "server memory  {start:.1} MiB, {connected:.1} MiB connected{slope}, {most:.1} MiB at the most")?;
         }
         let (first, second) = (spent(own, 0).as_secs_f64(), spent(own, 1));
-        let every = each_us(second, tally.delivered);
-        writeln!(f, "client CPU     {first:.2} s to connect; then {:.2} s, {every:.2} µs a delivery", second.as_secs_f64())
+        let every = apiece(second, tally.delivered, "a delivery");
+        writeln!(f, "client CPU     {first:.2} s to connect; then {:.2} s{every}", second.as_secs_f64())
     }
 }
