@@ -104,17 +104,18 @@ impl Recent {
             };
         };
         let oldest = now.minus(retention.ttl);
+        // Skipped, not filtered: where the clock was set back, something old stands behind something young, and a history has no hole.
         let numbered = (shelf.first()..).zip(&shelf.kept);
-        let mut young = numbered.filter(|(_, one)| one.at >= oldest).peekable();
+        let mut young = numbered.skip_while(|(_, one)| one.at < oldest).peekable();
         let first = young.peek().map_or(shelf.last + 1, |(offset, _)| *offset);
         if let Since::After { epoch, offset } = since
             && (*epoch != *shelf.epoch || offset > shelf.last || offset + 1 < first)
         {
             return History::Gone;
         }
-        let wanted = young.filter(|(offset, one)| match since {
-            Since::Seconds(second) => one.at.as_seconds() >= second,
-            Since::After { offset: seen, .. } => *offset > seen,
+        let wanted = young.skip_while(|(offset, one)| match since {
+            Since::Seconds(second) => one.at.as_seconds() < second,
+            Since::After { offset: seen, .. } => *offset <= seen,
         });
         let broadcasts = wanted.map(|(offset, one)| shelf.broadcast(topic, offset, one)).collect();
         History::Recovered { broadcasts, upto: shelf.last }
@@ -187,6 +188,8 @@ fn new_epoch() -> Arc<str> {
 #[cfg(test)]
 mod tests {
     use std::time::Duration;
+
+    use proptest::prelude::*;
 
     use super::*;
     use crate::{engine::retention::Kept, testing::MOMENT};
@@ -271,5 +274,64 @@ mod tests {
         assert_eq!(again.offset, 1);
         let since = Since::After { epoch: &at.epoch, offset: at.offset };
         assert_eq!(told(recent.history(&first, since, &KEPT, MOMENT)), None);
+    }
+    #[derive(Clone, Copy, Debug)]
+    enum Step {
+        Say { topic: usize },
+        Clock { seconds: i64 },
+        AskAfter { topic: usize, back: usize },
+        AskSince { topic: usize, seconds: i64 },
+    }
+    fn step() -> impl Strategy<Value = Step> {
+        prop_oneof![
+            5 => (0..6_usize).prop_map(|topic| Step::Say { topic }),
+            2 => (-90..90_i64).prop_map(|seconds| Step::Clock { seconds }),
+            3 => (0..6_usize, 0..6_usize).prop_map(|(topic, back)| Step::AskAfter { topic, back }),
+            1 => (0..6_usize, -90..90_i64).prop_map(|(topic, seconds)| Step::AskSince { topic, seconds }),
+        ]
+    }
+
+    proptest! {
+        // Against all that was ever said: whatever is told has no hole and no end too early, also where the clock went back. A clock that
+        // never did, and room enough, and nothing is gone that a topic must keep.
+        #[test]
+        fn tells_everything_after_a_place_or_that_it_is_gone(steps in proptest::collection::vec(step(), 0..120), crowded: bool) {
+            let recent = if crowded { Recent::bounded(4, 9 * (OVERHEAD + 1)) } else { Recent::bounded(100, usize::MAX) };
+            let mut said = vec![Vec::<(Offset, String, i64)>::new(); 6];
+            let (mut now, mut went_back) = (MOMENT.as_seconds(), false);
+            let (at, topic) = (|second: i64| Timestamp::from_millis(second * 1000), |of: usize| Topic::pubsub(of));
+            for (number, step) in (0..).zip(steps) {
+                match step {
+                    Step::Say { topic: of } => {
+                        let offset = say(&recent, &topic(of), number % 10, at(now));
+                        said[of].push((offset, (number % 10).to_string(), now));
+                    }
+                    Step::Clock { seconds } => {
+                        now += seconds;
+                        went_back |= seconds < 0;
+                    }
+                    Step::AskAfter { topic: of, back } => {
+                        let Some(seen) = said[of].len().checked_sub(back + 1) else { continue };
+                        let Offset { epoch, offset } = said[of][seen].0.clone();
+                        let after = &said[of][seen + 1..];
+                        let history = recent.history(&topic(of), Since::After { epoch: &epoch, offset }, &KEPT, at(now));
+                        let young = after.iter().all(|(.., at)| *at >= now - 60);
+                        if let Some(told) = told(history) {
+                            prop_assert_eq!(told, after.iter().map(|(at, text, _)| (at.offset, text.clone())).collect::<Vec<_>>());
+                        } else {
+                            prop_assert!(crowded || went_back || after.len() > KEPT.broadcasts_max || !young, "it is kept, and was not told");
+                        }
+                    }
+                    Step::AskSince { topic: of, seconds } => {
+                        let second = now + seconds;
+                        let told = told(recent.history(&topic(of), Since::Seconds(second), &KEPT, at(now))).expect("never gone");
+                        let newest: Vec<_> = said[of].iter().map(|(at, text, _)| (at.offset, text.clone())).collect();
+                        prop_assert!(newest.ends_with(&told), "{told:?} of {newest:?}");
+                        let wanted = said[of].iter().rev().take(KEPT.broadcasts_max).filter(|(.., at)| *at >= second.max(now - 60)).count();
+                        prop_assert!(crowded || went_back || told.len() == wanted, "{told:?}, not {wanted}");
+                    }
+                }
+            }
+        }
     }
 }
