@@ -206,6 +206,7 @@ impl<E: Entity> Resident for Mailbox<E> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::engine::sequence::{Reserve, Sequence};
 
     #[test]
     fn holds_exactly_its_bound_and_gets_every_permit_back() {
@@ -218,5 +219,17 @@ mod tests {
         assert_eq!(gate.waiting(), 0);
         assert!(gate.retire());
         assert_eq!(gate.enter(1).err(), Some(NotPosted::Gone));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn whoever_asks_while_an_actor_retires_is_answered_by_the_next_one_however_slowly_it_leaves() {
+        let hub = crate::testing::hub(crate::Plan::new()).await;
+        hub.next_id("streams").await.expect("an id");
+        // It has closed its gate, and the processor was taken from it before it could take itself out of the directory.
+        let id = EntityId::new(Sequence::KIND, "streams");
+        let mailbox = hub.inner.house.directory.awake::<Sequence>(&id).expect("awake");
+        assert!(mailbox.gate.retire());
+        let again = hub.ask::<Sequence>("streams", Reserve(1), hub.asking(&trunkline_protocol::Principal::house())).await;
+        assert_eq!(again.map(|outcome| outcome.version), Ok(2));
     }
 }

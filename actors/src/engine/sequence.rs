@@ -24,7 +24,7 @@ pub(crate) struct Sequence {
 
 /// Reserve this many.
 #[derive(Clone, Serialize, Deserialize)]
-pub(crate) struct Reserve(u64);
+pub(crate) struct Reserve(pub(crate) u64);
 
 /// Everything after `after` up to `upto` belongs to whoever asked.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]

@@ -67,8 +67,8 @@ impl Hub {
                 Ok(permit) => wish.permit = Some(permit),
                 Err(NotPosted::Overloaded) => return Err(AskError::Overloaded),
                 Err(NotPosted::Gone) => {
-                    // Its actor is about to take it out of the directory.
-                    tokio::task::yield_now().await;
+                    // Its actor is about to take it out of the directory; the processor may have been taken from it before it could.
+                    house.directory.forget(id, mailbox.actor());
                     continue;
                 }
             }
