@@ -156,12 +156,15 @@ impl<K: Ord + Clone> Leases<K> {
         self.held.retain(|(cell, _)| keep(cell));
         self.graces.retain(|grace| keep(&grace.cell));
     }
-    /// A fresh full term for everybody: renewals are not written, so whoever wakes does not know them. A lease may live longer, never shorter.
+    /// A fresh full term for everybody: renewals are not written, so whoever wakes does not know them. No lease ends sooner by this, unless
+    /// it was to live for more than a term, because the clock has been set back since.
     pub fn refresh(&mut self, now: Timestamp, term: Duration) {
-        for (_, lease) in &mut self.held {
-            lease.until = lease.until.max(now.plus(term));
-        }
-        self.graces.retain(|grace| grace.until > now);
+        let until = now.plus(term);
+        self.held.iter_mut().for_each(|(_, lease)| lease.until = until);
+        self.graces.retain_mut(|grace| {
+            grace.until = grace.until.min(until);
+            grace.until > now
+        });
     }
 
     fn place(&self, cell: &K) -> Result<usize, usize> {
@@ -221,11 +224,22 @@ mod tests {
     fn gives_a_fresh_term_after_waking_and_never_a_shorter_one() {
         let mut leases = Leases::default();
         leases.grant("title", tab(1, 1), at(10), 1);
-        leases.grant("city", tab(1, 1), at(500), 2);
+        leases.grant("city", tab(1, 1), at(129), 2);
         leases.refresh(at(100), TERM);
         assert_eq!(leases.get(&"title").map(|lease| lease.until), Some(at(130)));
-        assert_eq!(leases.get(&"city").map(|lease| lease.until), Some(at(500)));
+        assert_eq!(leases.get(&"city").map(|lease| lease.until), Some(at(130)));
         assert_eq!(leases.earliest(), Some(at(130)));
+    }
+
+    #[test]
+    fn takes_no_lease_for_longer_than_a_term_because_the_clock_was_set_back() {
+        let mut leases = Leases::default();
+        leases.grant("title", tab(1, 1), at(4000), 1);
+        leases.end_with_grace(&"title", at(3970), at(4000));
+        leases.grant("city", tab(1, 1), at(4000), 2);
+        leases.refresh(at(400), TERM);
+        assert_eq!(leases.earliest(), Some(at(430)), "an hour was taken back");
+        assert!(leases.graced(&"title", tab(1, 1), at(429)) && !leases.graced(&"title", tab(1, 1), at(430)));
     }
 
     #[derive(Clone, Debug)]
