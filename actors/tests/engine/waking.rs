@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use futures::future::join_all;
 use trunkline_actors::{AskError, Asking, testing};
-use trunkline_persistence::MemoryJournal;
+use trunkline_persistence::{Journal as _, MemoryJournal, Piece, Snapshot};
 use trunkline_protocol::limits::ENTITY_IDLE;
 
 use crate::world::*;
@@ -57,6 +57,23 @@ async fn wakes_a_retired_entity_for_its_alarm_also_after_a_restart() {
         own.flat_map(|turn| turn.facts_of::<Fact>().collect::<Vec<_>>()).filter(|fact| *fact == Ok(Fact::Rang)).count()
     };
     assert_eq!((rang("a"), rang("b")), (1, 1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn believes_no_snapshot_that_is_ahead_of_the_journal() {
+    let journal = MemoryJournal::new();
+    let hub = testing::hub_on(plan(), journal.clone()).await;
+    for _ in 0..300 {
+        ask(&hub, "a", Command::Add(1)).await.expect("added");
+    }
+    // A backup of the journal that is older than that of its snapshots.
+    let name = "entity/counter/a";
+    let (saved, older) = (journal.load(name).await.expect("read").expect("saved"), MemoryJournal::new());
+    let pieces = saved.pieces.into_iter().map(|(key, value)| Piece { key, value: Some(value) }).collect();
+    older.save(Snapshot { name: name.into(), at: saved.at, replace: true, pieces }).await.expect("saved");
+    let hub = testing::hub_on(plan(), older).await;
+    assert_eq!(total(&hub, "a").await, 0, "what the journal does not know never happened");
+    assert_eq!(ask(&hub, "a", Command::Add(1)).await.map(|outcome| outcome.version), Ok(1));
 }
 
 #[tokio::test]

@@ -106,7 +106,11 @@ impl<E: Entity> Memory<E> {
     /// Builds the entity from its snapshot and the commits after it.
     pub(crate) async fn load(journal: &dyn Journal, id: &EntityId) -> Result<Self, LoadError> {
         let saved = journal.load(&snapshot_name(id)).await?.and_then(|loaded| Self::thaw(id, &loaded));
-        let mut memory = saved.unwrap_or_else(Self::blank);
+        let ahead = |saved: &Self| saved.position > journal.head();
+        if saved.as_ref().is_some_and(ahead) {
+            tracing::warn!(entity = %id, "its snapshot is ahead of the journal; the whole history is read instead");
+        }
+        let mut memory = saved.filter(|saved| !ahead(saved)).unwrap_or_else(Self::blank);
         for commit in journal.read(id, memory.version).await? {
             memory.replay(&commit).map_err(|error| LoadError::Unreadable { version: commit.version, error })?;
         }
