@@ -2,6 +2,7 @@
 
 mod asking;
 mod crashes;
+mod storms;
 mod telling;
 mod waking;
 mod world;

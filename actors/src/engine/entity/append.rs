@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use trunkline_persistence::AppendError;
-use trunkline_protocol::{NewCommit, Position, Turn, Version};
+use trunkline_protocol::{Commit, NewCommit, Position, Version};
 
 use super::{
     actor::Desk,
@@ -46,13 +46,17 @@ impl<E: Entity> Desk<E> {
     /// Reads back, and writes the very same commit again, until it is known what became of it.
     async fn find_out(&mut self, draft: &Draft<E>, expected: Version, reason: &str) -> Appending {
         tracing::warn!(entity = %self.id, expected, reason, "the outcome of an append is unknown; looking for it");
+        let presumed = self.memory.as_ref().is_some_and(|memory| memory.presumed);
         let mut pause = Duration::from_millis(5);
         loop {
             if let Ok(commits) = self.house.journal.read(&self.id, expected).await {
-                match commits.first() {
-                    Some(commit) if same(&commit.turns, &draft.turns) => return Appending::Durable(commit.position),
-                    Some(_) => return Appending::Conflict,
-                    None => {}
+                match &*commits {
+                    [commit] if same(commit, draft) => return Appending::Durable(commit.position),
+                    // Ours, and somebody wrote after us. Where there was taken to be no history it may as well be an old one of the
+                    // same command, and what came after it is not known here.
+                    [commit, ..] if same(commit, draft) && !presumed => return Appending::Durable(commit.position),
+                    [_, ..] => return Appending::Conflict,
+                    [] => {}
                 }
                 let again = NewCommit { entity: self.id.clone(), expected, at: draft.at, turns: draft.turns.clone() };
                 match self.house.journal.append(again).await {
@@ -71,7 +75,7 @@ impl<E: Entity> Desk<E> {
     }
 }
 
-/// Whether two commits hold the same commands.
-fn same(one: &[Turn], other: &[Turn]) -> bool {
-    one.len() == other.len() && one.iter().zip(other).all(|(one, other)| one.command == other.command)
+/// Whether a commit is this draft: the same commands, decided at the same moment. Decided at another one they are somebody else's.
+fn same<E: Entity>(commit: &Commit, draft: &Draft<E>) -> bool {
+    commit.at == draft.at && commit.turns.iter().map(|turn| turn.command).eq(draft.turns.iter().map(|turn| turn.command))
 }
