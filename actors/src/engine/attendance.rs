@@ -12,9 +12,9 @@ use std::{
 
 use parking_lot::Mutex;
 use smallvec::SmallVec;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 use trunkline_protocol::{
-    ConnectionId, Timestamp, Topic,
+    ConnectionId, Topic,
     cable::extended::{PresenceMessage, PresenceRequest},
     limits::{ASK_DEADLINE, ATTENDANCE_BYTES_MAX, ATTENDANCE_TOPIC_BYTES_MAX},
 };
@@ -52,8 +52,8 @@ pub struct Attendance {
 struct Rolls {
     topics: HashMap<Topic, Roll>,
     bytes: usize,
-    /// Lost connections and when they count as gone, the earliest first.
-    lost: VecDeque<(Timestamp, Topic, ConnectionId)>,
+    /// Lost connections and when they count as gone, the earliest first: by the time that passes, not by a clock that can be set.
+    lost: VecDeque<(Instant, Topic, ConnectionId)>,
     /// What happened and is not told yet. Bounded by those who wait for its being told, and by those who are lost.
     untold: VecDeque<Broadcast>,
 }
@@ -91,8 +91,8 @@ impl Attendance {
         self.tell(hub).await;
     }
     /// A connection was lost: it leaves after a while, and nobody is told if the same name joins on another one before.
-    pub fn lose(&self, hub: &Hub, topic: &Topic, connection: ConnectionId) {
-        let gone = hub.clock().now().plus(self.ttl);
+    pub fn lose(&self, topic: &Topic, connection: ConnectionId) {
+        let gone = Instant::now() + self.ttl;
         self.rolls.lock().lost.push_back((gone, topic.clone(), connection));
     }
     /// Who is there, as clients and operators are told; without `records` only how many.
@@ -108,7 +108,7 @@ impl Attendance {
     }
     /// Lets those go whose time is over.
     pub(crate) async fn sweep(&self, hub: &Hub) {
-        let now = hub.clock().now();
+        let now = Instant::now();
         let waiting = {
             let mut rolls = self.rolls.lock();
             while rolls.lost.front().is_some_and(|(gone, ..)| *gone <= now) {
@@ -145,8 +145,11 @@ impl Rolls {
             return Err(NotJoined::AnotherName);
         }
         let known = roll.and_then(|roll| roll.people.get(&*who.id));
-        let more = who.info.len() + if known.is_some() { OVERHEAD } else { OVERHEAD + who.id.len() };
-        if roll.map_or(0, |roll| roll.bytes) + more > ATTENDANCE_TOPIC_BYTES_MAX || self.bytes + more > ATTENDANCE_BYTES_MAX {
+        let is_there = roll.is_some_and(|roll| roll.names.contains_key(&connection));
+        let more = who.info.len() + known.map_or(who.id.len(), |_| 0) + if is_there { 0 } else { OVERHEAD };
+        let less = known.map_or(0, |attendee| attendee.info.len());
+        let too_much = |bytes: usize, most: usize| more > less && bytes + more - less > most;
+        if too_much(roll.map_or(0, |roll| roll.bytes), ATTENDANCE_TOPIC_BYTES_MAX) || too_much(self.bytes, ATTENDANCE_BYTES_MAX) {
             return Err(NotJoined::Full);
         }
         let is_new = known.is_none();
@@ -252,6 +255,34 @@ mod tests {
         attendance.leave(&hub, &topic, one).await;
         assert!(attendance.rolls.lock().untold.is_empty(), "the arrival and the departure are told");
         hub.close().await;
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn lets_a_lost_connection_go_when_its_time_has_passed_whatever_the_clock_shows() {
+        // This clock stands still, as one does that is set back again and again.
+        let journal = MemoryJournal::new();
+        let hub = Hub::open(Plan::new(), journal, HubConfig::default()).await.expect("it opens");
+        let (attendance, topic) = (hub.attendance(), Topic::pubsub("chat"));
+        attendance.join(&hub, &topic, ConnectionId(1), &ann("1")).await.expect("in");
+        attendance.lose(&topic, ConnectionId(1));
+        tokio::time::sleep(PRESENCE_TTL - Duration::from_secs(1)).await;
+        assert_eq!(attendance.info(&topic, false), r#"{"type":"info","total":1}"#);
+        tokio::time::sleep(Duration::from_secs(2)).await;
+        assert_eq!(attendance.info(&topic, false), r#"{"type":"info","total":0}"#);
+    }
+
+    #[test]
+    fn lets_whoever_is_there_join_again_where_nobody_else_can() {
+        let (mut rolls, topic) = (Rolls::default(), Topic::pubsub("chat"));
+        let large = |number: usize| PresenceRequest { id: format!("u{number}"), info: "7".repeat(60_000).into() };
+        let joined = (0..20).filter(|n| rolls.join(&topic, ConnectionId(*n as u128), &large(*n)).is_ok()).count();
+        assert_eq!(rolls.join(&topic, ConnectionId(99), &large(99)), Err(NotJoined::Full));
+        let bytes = rolls.bytes;
+        assert_eq!(
+            (0..joined).map(|n| rolls.join(&topic, ConnectionId(n as u128), &large(n))).collect::<Vec<_>>(),
+            vec![Ok(()); joined]
+        );
+        assert_eq!(rolls.bytes, bytes);
     }
 
     #[test]

@@ -240,7 +240,7 @@ pub(crate) fn depart(core: &Rc<Core>, client: &Rc<Client>, obeying: Option<Local
         let subscriptions = client.subscriptions.borrow_mut().take();
         for subscription in subscriptions.into_iter().filter(|one| one.confirmed) {
             if let Some(topic) = subscription.attends() {
-                at.hub().attendance().lose(at.hub(), topic, client.id);
+                at.hub().attendance().lose(topic, client.id);
             }
             commands::leave(&at, &client, &subscription.identifier).await;
             let identifier = subscription.identifier.clone();
