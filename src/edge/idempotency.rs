@@ -21,7 +21,7 @@ use trunkline_actors::{
     AskError, Hub,
     accounts::answered::{Answer, Answered, AnsweredCommand, Fingerprint, PIECE_BYTES_MAX, PIECES_MAX, Repeat},
 };
-use trunkline_protocol::{Credential, Principal};
+use trunkline_protocol::{CommandId, Credential, Principal};
 
 use super::{Api, Problem, body::arrive};
 
@@ -42,8 +42,8 @@ pub async fn pass(request: ServiceRequest, next: Next<impl MessageBody + 'static
     };
     let (http, payload) = request.into_parts();
     let begun = begin(&api, &who, &given, &http, payload).await;
-    let (key, bytes) = match begun {
-        Ok(Begun::Fresh { key, bytes }) => (key, bytes),
+    let (working, bytes) = match begun {
+        Ok(Begun::Fresh { working, bytes }) => (working, bytes),
         Ok(Begun::Repeated(answer)) => return Ok(ServiceResponse::new(http, answer)),
         Err(problem) => return Ok(ServiceResponse::from_err(problem, http)),
     };
@@ -53,15 +53,21 @@ pub async fn pass(request: ServiceRequest, next: Next<impl MessageBody + 'static
     let (http, response) = response.into_parts();
     let (head, body) = response.into_parts();
     let bytes = body::to_bytes(body).await.map_err(|_| Problem::unavailable("ANSWER_LOST", "The answer could not be read", 1))?;
-    if let Err(error) = finish(&api.hub, &who, &key, head.status(), head.headers(), &bytes).await {
+    if let Err(error) = finish(&api.hub, &who, &working, head.status(), head.headers(), &bytes).await {
         tracing::warn!(%error, "an answer could not be kept; its repeat is refused for a minute, then done again");
     }
     Ok(ServiceResponse::new(http, head.set_body(BoxBody::new(bytes))))
 }
 
 enum Begun {
-    Fresh { key: String, bytes: Bytes },
+    Fresh { working: Working, bytes: Bytes },
     Repeated(HttpResponse),
+}
+
+/// A request that is worked on: its key, and the command with which it began.
+struct Working {
+    key: String,
+    request: CommandId,
 }
 
 async fn begin(
@@ -77,8 +83,10 @@ async fn begin(
     let fingerprint = fingerprint(http, &bytes);
     let key = key_of(who, given);
     let begin = AnsweredCommand::Begin { fingerprint };
-    match api.hub.ask::<Answered>(&key, begin, api.hub.asking(who)).await {
-        Ok(_) => Ok(Begun::Fresh { key, bytes }),
+    let asking = api.hub.asking(who);
+    let request = asking.command;
+    match api.hub.ask::<Answered>(&key, begin, asking).await {
+        Ok(_) => Ok(Begun::Fresh { working: Working { key, request }, bytes }),
         Err(AskError::Refused(refusal)) => match Repeat::read(refusal) {
             Repeat::Answered(answer) => repeat(&api.hub, who, &key, answer).await.map(Begun::Repeated),
             Repeat::Refused(refusal) => Err(refusal.into()),
@@ -118,14 +126,14 @@ async fn repeat(hub: &Hub, who: &Principal, key: &str, answer: Answer) -> Result
 async fn finish(
     hub: &Hub,
     who: &Principal,
-    key: &str,
+    Working { key, request }: &Working,
     status: StatusCode,
     headers: &HeaderMap,
     bytes: &Bytes,
 ) -> Result<(), AskError> {
     let of_the_moment = matches!(status.as_u16(), 401 | 403 | 408 | 429) || status.is_server_error();
     if of_the_moment {
-        return hub.ask::<Answered>(key, AnsweredCommand::Abandon, hub.asking(who)).await.map(|_| ());
+        return hub.ask::<Answered>(key, AnsweredCommand::Abandon { request: *request }, hub.asking(who)).await.map(|_| ());
     }
     let secret = headers.get(CACHE_CONTROL).is_some_and(|value| value.as_bytes() == b"no-store");
     let text = std::str::from_utf8(bytes).ok().filter(|_| !secret);
@@ -143,7 +151,7 @@ async fn finish(
         body: pieces.first().map(|piece| (*piece).to_owned()).unwrap_or_default(),
         pieces: u32::try_from(pieces.len()).unwrap_or(0),
     };
-    hub.ask::<Answered>(key, AnsweredCommand::Finish { answer }, hub.asking(who)).await.map(|_| ())
+    hub.ask::<Answered>(key, AnsweredCommand::Finish { request: *request, answer }, hub.asking(who)).await.map(|_| ())
 }
 
 /// Cut where characters end; an empty body is one empty piece.

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
-use trunkline_protocol::{Record, Refusal, RefusalKind, Timestamp, codec::kinds};
+use trunkline_protocol::{CommandId, Record, Refusal, RefusalKind, Timestamp, codec::kinds};
 
 use crate::{Asking, Decision, Entity, NoNotice, Written};
 
@@ -31,6 +31,8 @@ pub struct Answered {
 struct Known {
     fingerprint: Fingerprint,
     begun: Timestamp,
+    /// The command with which it began: who began earlier, was taken for dead and is not, has no say any more.
+    request: CommandId,
     answer: Option<Answer>,
 }
 
@@ -55,13 +57,18 @@ pub enum AnsweredCommand {
         /// Of the request.
         fingerprint: Fingerprint,
     },
-    /// It was answered.
+    /// It was answered. Nothing where another request has begun since.
     Finish {
+        /// The command with which it began.
+        request: CommandId,
         /// The answer.
         answer: Answer,
     },
-    /// It came to nothing that should be repeated (the hub was busy): the key is free again.
-    Abandon,
+    /// It came to nothing that should be repeated (the hub was busy): the key is free again. Nothing where another request has begun since.
+    Abandon {
+        /// The command with which it began.
+        request: CommandId,
+    },
     /// A further piece of an answer; addressed to `key/n`.
     KeepPiece {
         /// Its text.
@@ -115,6 +122,7 @@ impl Repeat {
 
 impl Entity for Answered {
     const KIND: &'static str = "answered";
+    const SNAPSHOT_SCHEMA: u8 = 2;
     type Command = AnsweredCommand;
     type Fact = AnsweredFact;
     type Notice = NoNotice;
@@ -128,14 +136,11 @@ impl Entity for Answered {
                 Some(known) if known.stands(asking.at) => Err(known.refusal(fingerprint)),
                 _ => Ok(Decision::fact(AnsweredFact::Begun { fingerprint: *fingerprint })),
             },
-            AnsweredCommand::Finish { answer } => match &self.known {
-                Some(Known { answer: None, .. }) => Ok(Decision::fact(AnsweredFact::Finished { answer: answer.clone() })),
-                _ => Ok(Decision::nothing()),
-            },
-            AnsweredCommand::Abandon => match &self.known {
-                Some(Known { answer: None, .. }) => Ok(Decision::fact(AnsweredFact::Abandoned)),
-                _ => Ok(Decision::nothing()),
-            },
+            AnsweredCommand::Finish { request, answer } if self.is_worked_on_by(*request) => {
+                Ok(Decision::fact(AnsweredFact::Finished { answer: answer.clone() }))
+            }
+            AnsweredCommand::Abandon { request } if self.is_worked_on_by(*request) => Ok(Decision::fact(AnsweredFact::Abandoned)),
+            AnsweredCommand::Finish { .. } | AnsweredCommand::Abandon { .. } => Ok(Decision::nothing()),
             AnsweredCommand::KeepPiece { text } => Ok(Decision::fact(AnsweredFact::PieceKept { text: text.clone() })),
             AnsweredCommand::RecallPiece => match &self.piece {
                 Some(text) => Err(Refusal::conflict(PIECE, "This is the piece").about(text)),
@@ -147,7 +152,8 @@ impl Entity for Answered {
     fn apply(&mut self, fact: &AnsweredFact, written: &Written) {
         match fact {
             AnsweredFact::Begun { fingerprint } => {
-                self.known = Some(Known { fingerprint: *fingerprint, begun: written.at, answer: None });
+                let (fingerprint, begun, request) = (*fingerprint, written.at, written.command);
+                self.known = Some(Known { fingerprint, begun, request, answer: None });
             }
             AnsweredFact::Finished { answer } => {
                 if let Some(known) = &mut self.known {
@@ -157,6 +163,12 @@ impl Entity for Answered {
             AnsweredFact::Abandoned => self.known = None,
             AnsweredFact::PieceKept { text } => self.piece = Some(text.clone()),
         }
+    }
+}
+
+impl Answered {
+    fn is_worked_on_by(&self, request: CommandId) -> bool {
+        matches!(&self.known, Some(Known { answer: None, request: known, .. }) if *known == request)
     }
 }
 
@@ -179,10 +191,15 @@ impl Known {
 
 #[cfg(test)]
 mod tests {
-    use trunkline_protocol::{CommandId, Principal};
+    use trunkline_protocol::Principal;
 
     use super::*;
 
+    /// Begins a request; the command with which it began.
+    fn begun(answered: &mut Answered, byte: u8, at: i64) -> CommandId {
+        ask(answered, begin(byte), at).expect("begun");
+        answered.known.as_ref().expect("it is known").request
+    }
     fn ask(answered: &mut Answered, command: AnsweredCommand, at: i64) -> Result<Vec<AnsweredFact>, Repeat> {
         let at = Timestamp::from_millis(at);
         let asking = Asking { command: CommandId::new(), by: Principal::house(), at, connection: None };
@@ -207,10 +224,10 @@ mod tests {
     #[test]
     fn answers_a_repeat_as_before_for_a_day_and_another_body_never() {
         let mut key = Answered::default();
-        assert!(ask(&mut key, begin(1), 0).is_ok());
+        let request = begun(&mut key, 1, 0);
         assert_eq!(code(ask(&mut key, begin(1), 1)), "IDEMPOTENCY_KEY_IN_USE");
         assert_eq!(code(ask(&mut key, begin(2), 1)), "IDEMPOTENCY_KEY_REUSED");
-        ask(&mut key, AnsweredCommand::Finish { answer: answer() }, 2).expect("finished");
+        ask(&mut key, AnsweredCommand::Finish { request, answer: answer() }, 2).expect("finished");
         assert_eq!(ask(&mut key, begin(1), 3), Err(Repeat::Answered(answer())));
         assert_eq!(code(ask(&mut key, begin(2), 3)), "IDEMPOTENCY_KEY_REUSED");
         assert!(ask(&mut key, begin(2), 24 * 3600 * 1000).is_ok(), "a day later it is a new key");
@@ -219,10 +236,24 @@ mod tests {
     #[test]
     fn frees_a_key_whose_request_died_or_came_to_nothing() {
         let mut key = Answered::default();
-        ask(&mut key, begin(1), 0).expect("begun");
-        assert!(ask(&mut key, begin(1), 60_000).is_ok(), "its node crashed");
-        ask(&mut key, AnsweredCommand::Abandon, 60_001).expect("abandoned");
+        begun(&mut key, 1, 0);
+        let request = begun(&mut key, 1, 60_000);
+        ask(&mut key, AnsweredCommand::Abandon { request }, 60_001).expect("abandoned");
         assert!(ask(&mut key, begin(2), 60_002).is_ok());
+    }
+
+    #[test]
+    fn hears_nothing_more_of_a_request_that_was_taken_for_dead() {
+        let mut key = Answered::default();
+        let slow = begun(&mut key, 1, 0);
+        let other = begun(&mut key, 2, 60_000);
+        for late in [AnsweredCommand::Abandon { request: slow }, AnsweredCommand::Finish { request: slow, answer: answer() }] {
+            assert_eq!(ask(&mut key, late, 60_001), Ok(vec![]));
+            assert_eq!(code(ask(&mut key, begin(2), 60_002)), "IDEMPOTENCY_KEY_IN_USE", "the other one is still at work");
+        }
+        let own = Answer { status: 200, ..answer() };
+        ask(&mut key, AnsweredCommand::Finish { request: other, answer: own.clone() }, 60_003).expect("finished");
+        assert_eq!(ask(&mut key, begin(2), 60_004), Err(Repeat::Answered(own)), "its own answer, and nobody else's");
     }
 
     #[test]
