@@ -146,8 +146,12 @@ fn per_second(count: u64, took: Duration) -> f64 {
 impl Report {
     /// Everybody got in and stayed, and every message came to everybody once and in its order.
     pub fn as_hoped(&self) -> bool {
-        let stayed = self.tally.failures.is_empty() && self.tally.endings.is_empty();
-        stayed && self.published.refused == 0 && self.tally.flawless()
+        let Self { tally, published, .. } = self;
+        // Interrupted, some may have neither got in nor failed.
+        let got_in = tally.failures.is_empty() && tally.subscribed == u64::from(self.connecting.asked);
+        // What is expected was counted elsewhere than what came: a fault of our own shall not pass for the server's being without.
+        let came = tally.flawless() && tally.delivered == self.delivering.expected;
+        got_in && tally.endings.is_empty() && published.refused == 0 && came
     }
     /// For programs.
     pub fn json(&self) -> Value {
@@ -222,7 +226,7 @@ impl fmt::Display for Report {
         if self.interrupted {
             writeln!(f, "interrupted    this is what was measured until then")?;
         }
-        if published.messages > 0 && tally.flawless() {
+        if tally.delivered > 0 && self.as_hoped() {
             writeln!(f, "every message came to every client once and in its order")?;
         }
         Ok(())
@@ -268,5 +272,51 @@ impl Report {
         let (first, second) = (spent(own, 0).as_secs_f64(), spent(own, 1));
         let every = apiece(second, tally.delivered, "a delivery");
         writeln!(f, "client CPU     {first:.2} s to connect; then {:.2} s{every}", second.as_secs_f64())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SENTENCE: &str = "every message came to every client once and in its order";
+
+    /// Two clients and three messages, without fault.
+    fn report() -> Report {
+        Report {
+            url: String::new(),
+            payload_bytes: 128,
+            connecting: Connecting { asked: 2, took: Duration::from_secs(1) },
+            published: Published { messages: 3, ..Published::default() },
+            delivering: Delivering { expected: 6, took: Duration::from_secs(1), to_last: Times::default() },
+            tally: Tally { subscribed: 2, delivered: 6, ..Tally::default() },
+            cost: Cost::new(None).expect("nobody's"),
+            interrupted: false,
+        }
+    }
+
+    #[test]
+    fn says_that_all_was_well_only_where_it_was() {
+        let all_well = |report: &Report| (report.as_hoped(), report.to_string().contains(SENTENCE));
+        assert_eq!(all_well(&report()), (true, true));
+        let wrong: [fn(&mut Report); 8] = [
+            |report| report.tally.missing = 1,
+            |report| report.tally.reordered = 1,
+            |report| report.tally.failed("refused".into()),
+            |report| report.tally.ended("too slow".into()),
+            |report| report.published.refused = 1,
+            // Interrupted before everybody was in: neither in nor failed.
+            |report| report.connecting.asked = 3,
+            |report| report.delivering.expected = 7,
+            |report| report.tally.delivered = 5,
+        ];
+        for (place, wrong) in wrong.iter().enumerate() {
+            let mut report = report();
+            wrong(&mut report);
+            assert_eq!(all_well(&report), (false, false), "{place}");
+        }
+        let mut idle = report();
+        (idle.published, idle.delivering.expected, idle.tally.delivered) = (Published::default(), 0, 0);
+        assert_eq!(all_well(&idle), (true, false), "nothing was published: nothing is said of messages");
     }
 }
