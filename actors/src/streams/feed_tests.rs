@@ -50,7 +50,7 @@ fn outcome(body: &Map<String, Value>, lists: &IgnoreLists, streams: &mut HashMap
     };
     let asking = asking(&service);
     let stream = streams.entry(draft.link.canonical().to_owned()).or_default();
-    match stream.decide(&StreamCommand::Add { id, draft: draft.into(), reclaim: false }, &asking) {
+    match stream.decide(&StreamCommand::Add { id, draft: draft.into(), reclaim: None }, &asking) {
         Err(refusal) if refusal.code == DUPLICATE => "duplicate",
         Err(refusal) => panic!("{refusal:?}"),
         Ok(decision) => {

@@ -83,18 +83,18 @@ impl Entity for Stream {
         match command {
             StreamCommand::Add { id, draft, reclaim } => rules::add(self, *id, draft, *reclaim, asking),
             StreamCommand::FillBlanks { id, draft } => rules::fill(self, *id, draft, asking),
-            StreamCommand::Edit { id, changes, expected, room } => rules::edit(self, *id, changes, *expected, *room, asking),
+            StreamCommand::Edit { id, changes, expected, room } => rules::edit(self, *id, changes, *expected, room, asking),
             StreamCommand::Pin { id } => rules::pin(self, *id, true, asking),
             StreamCommand::Unpin { id } => rules::pin(self, *id, false, asking),
             StreamCommand::Archive { id } => rules::archive(self, *id, asking),
-            StreamCommand::Unarchive { id, room } => rules::unarchive(self, *id, *room, asking),
+            StreamCommand::Unarchive { id, room } => rules::unarchive(self, *id, room, asking),
             StreamCommand::Delete { id } => rules::delete(self, *id, asking),
             StreamCommand::ArchiveForgotten { id, after } => rules::archive_forgotten(self, *id, *after, asking),
             StreamCommand::Lend { to, reclaim } => rules::lend(self, *to, *reclaim, asking),
             StreamCommand::LockCell { id, field } => cells::lock(self, *id, field, asking),
             StreamCommand::UnlockCell { id, field } => Ok(cells::unlock(self, *id, field, asking)),
             StreamCommand::UpdateCell { id, cell, field, value, room } => {
-                cells::update(self, (*id, cell), field, value.as_deref(), *room, asking)
+                cells::update(self, (*id, cell), field, value.as_deref(), room, asking)
             }
             StreamCommand::Expire => Ok(cells::expire(self, asking.at)),
             StreamCommand::ReleaseConnection { connection } => Ok(cells::release(self, *connection)),

@@ -18,6 +18,9 @@ use super::{
 };
 use crate::{AskError, Asking, Hub, Outcome};
 
+/// How many links one command makes sure of, where they are edited under its hands.
+const LINKS_MAX: u32 = 3;
+
 /// Asks the entity of a stream; 404 where there is no such stream. For what needs nothing looked up before: pin, archive, unarchive, delete.
 ///
 /// # Errors
@@ -79,31 +82,42 @@ pub async fn row_after(hub: &Hub, id: u64, position: Position) -> Result<StreamR
 /// Asks; where the stream is to be active under a link that another entity keeps, makes sure of that and asks again. Not before: who may
 /// not, and who is too late, shall claim nothing.
 async fn ask_making_room(hub: &Hub, kept: &Kept, command: StreamCommand, asking: Asking) -> Result<Outcome<Stream>, AskError> {
-    let error = match ask_freeing(hub, kept, command.clone(), asking.clone()).await {
+    let mut error = match ask_freeing(hub, kept, command.clone(), asking.clone()).await {
         Ok(outcome) => return Ok(outcome),
         Err(error) => error,
     };
-    let link = subject_of(ELSEWHERE, &error).map(str::to_owned).ok_or(error)?;
-    let room = match claim(hub, &link, kept.stream.id, &asking).await {
-        Ok(()) => Room::Lent,
-        Err(AskError::Refused(refusal)) if refusal.kind == RefusalKind::Invalid => Room::Taken,
-        Err(error) => return Err(error),
-    };
-    ask_freeing(hub, kept, command.knowing(room), asking).await
+    let turnstiles = hub.provided::<Turnstiles>();
+    for attempt in 0..LINKS_MAX {
+        let link = subject_of(ELSEWHERE, &error).map(str::to_owned).ok_or(error)?;
+        // Held until the board shows what came of it: whoever finds the link lent asks the board whether it still is.
+        let _turn = turnstiles.of_link(&link).await?;
+        let room = match claim(hub, &link, kept.stream.id, &asking, 10 + 2 * attempt).await {
+            Ok(()) => Room::Lent(link.into()),
+            Err(AskError::Refused(refusal)) if refusal.kind == RefusalKind::Invalid => Room::Taken(link.into()),
+            Err(error) => return Err(error),
+        };
+        error = match hub.ask::<Stream>(&kept.home, command.clone().knowing(room), asking.clone()).await {
+            Ok(outcome) => return hub.seen(outcome.position).await.map(|()| outcome),
+            // Somebody has edited the stream's link meanwhile: that one, then.
+            Err(error) => error,
+        };
+    }
+    Err(error)
 }
 
-/// Makes sure of a link for a stream that lives elsewhere: 422 where an active stream has it.
-async fn claim(hub: &Hub, canonical: &str, id: u64, asking: &Asking) -> Result<(), AskError> {
+/// Makes sure of a link for a stream that lives elsewhere: 422 where an active stream has it. Asks as `step` of the caller's command, and as
+/// the one after it.
+async fn claim(hub: &Hub, canonical: &str, id: u64, asking: &Asking, step: u32) -> Result<(), AskError> {
     let lend = |reclaim, step| {
         let asking = Asking { command: CommandId::step(asking.command, step), ..asking.clone() };
         hub.ask::<Stream>(canonical, StreamCommand::Lend { to: id, reclaim }, asking)
     };
-    let Err(error) = lend(false, 2).await else { return Ok(()) };
+    let Err(error) = lend(None, step).await else { return Ok(()) };
     let borrower = borrower(&error).ok_or(error)?;
     if has_link(&hub.projection::<Board>(), borrower, canonical) {
         return Err(rules::taken().into());
     }
-    lend(true, 3).await.map(|_| ())
+    lend(Some(borrower), step + 1).await.map(|_| ())
 }
 
 /// Asks, and where a link that was lent once is in the way, looks whether it still is.
@@ -112,13 +126,11 @@ async fn ask_freeing(hub: &Hub, kept: &Kept, command: StreamCommand, asking: Ask
         Ok(outcome) => return Ok(outcome),
         Err(error) => error,
     };
-    let borrower = borrower(&error).ok_or(error)?;
-    if has_link(&hub.projection::<Board>(), borrower, &kept.home) {
-        return Err(rules::taken().into());
-    }
-    let step = |step| Asking { command: CommandId::step(asking.command, step), ..asking.clone() };
-    hub.ask::<Stream>(&kept.home, StreamCommand::Lend { to: kept.stream.id, reclaim: true }, step(4)).await?;
-    hub.ask::<Stream>(&kept.home, command, step(5)).await
+    borrower(&error).ok_or(error)?;
+    let turnstiles = hub.provided::<Turnstiles>();
+    let _turn = turnstiles.of_link(&kept.home).await?;
+    claim(hub, &kept.home, kept.stream.id, &asking, 4).await?;
+    hub.ask::<Stream>(&kept.home, command, Asking { command: CommandId::step(asking.command, 6), ..asking }).await
 }
 
 fn borrower(error: &AskError) -> Option<u64> {

@@ -69,7 +69,7 @@ impl Hall {
         let id = self.hub.next_id("streams").await.expect("an id");
         let draft = Draft::try_from(body.as_object().expect("an object")).expect("a draft");
         let key = draft.link.canonical().to_owned();
-        let command = StreamCommand::Add { id, draft: Arc::new(draft), reclaim: false };
+        let command = StreamCommand::Add { id, draft: Arc::new(draft), reclaim: None };
         self.write(&key, command, &Principal::house()).await;
         id
     }

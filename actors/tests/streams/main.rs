@@ -1,5 +1,7 @@
 //! Streams on a whole hub over the memory journal: what only several entities together can show.
 
+mod links;
+
 use std::{sync::Arc, time::Duration};
 
 use futures::future::join_all;
@@ -19,14 +21,19 @@ use trunkline_actors::{
     },
     testing,
 };
+use trunkline_persistence::MemoryJournal;
 use trunkline_protocol::{Principal, Role, UserId};
 
 async fn hub(config: StreamsConfig) -> Hub {
+    hub_on(MemoryJournal::new(), config).await
+}
+
+async fn hub_on(journal: Arc<MemoryJournal>, config: StreamsConfig) -> Hub {
     let mut plan = Plan::new();
     let known = streams::plan(&mut plan, config, Arc::new(NoOwners));
     let stages = Pipeline::new().stage(Trusted).stage(IgnoreList(known.ignore_lists)).stage(Duplicate(known.board));
     moderation::plan(&mut plan, stages);
-    testing::hub(plan).await
+    testing::hub_on(plan, journal).await
 }
 
 fn bot(user: u64) -> Principal {

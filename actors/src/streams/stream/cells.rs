@@ -57,7 +57,7 @@ pub(super) fn update(
     (id, cell): (u64, &str),
     field: &str,
     value: Option<&str>,
-    room: Room,
+    room: &Room,
     asking: &Asking,
 ) -> Result<Decision<Stream>, Refusal> {
     let holder = tab(asking)?;

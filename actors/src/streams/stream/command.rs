@@ -20,16 +20,17 @@ pub enum Expected {
     UnmodifiedSince(Timestamp),
 }
 
-/// What the asker knows of a link that another entity keeps: under it a stream is active only where that entity has lent it.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+/// What the asker knows of a link that another entity keeps: under it a stream is active only where that entity has lent it. It names the
+/// link, for the stream's own may be another one by the time the command is decided.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 pub enum Room {
     /// Nothing yet: where it matters, the command is refused with [`ELSEWHERE`] about the link.
     #[default]
     Unknown,
-    /// It was lent to this stream.
-    Lent,
-    /// An active stream has it.
-    Taken,
+    /// This link was lent to this stream.
+    Lent(Box<str>),
+    /// An active stream has this link.
+    Taken(Box<str>),
 }
 
 /// A wish about the streams of one link. All but [`StreamCommand::Add`] name their stream.
@@ -44,8 +45,8 @@ pub enum StreamCommand {
         id: u64,
         /// What is known of it.
         draft: Arc<Draft>,
-        /// Whoever the link was lent to has it no longer.
-        reclaim: bool,
+        /// The stream to which the link was lent, and which has it no longer.
+        reclaim: Option<u64>,
     },
     /// Fill what is empty from a repeat that came under another link; nothing where nothing is.
     FillBlanks {
@@ -140,8 +141,8 @@ pub enum StreamCommand {
     Lend {
         /// Which stream wants it.
         to: u64,
-        /// Whoever it was lent to before has it no longer.
-        reclaim: bool,
+        /// The stream to which it was lent before, and which has it no longer.
+        reclaim: Option<u64>,
     },
 }
 

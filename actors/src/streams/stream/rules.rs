@@ -44,7 +44,13 @@ fn may_delete(by: &Principal, stream: &StreamState) -> Result<(), Refusal> {
     if own || by.may(STREAMS_DELETE_ANY) { Ok(()) } else { Err(Refusal::forbidden()) }
 }
 
-pub(super) fn add(stream: &Stream, id: u64, draft: &Draft, reclaim: bool, asking: &Asking) -> Result<Decision<Stream>, Refusal> {
+pub(super) fn add(
+    stream: &Stream,
+    id: u64,
+    draft: &Draft,
+    reclaim: Option<u64>,
+    asking: &Asking,
+) -> Result<Decision<Stream>, Refusal> {
     may_add(&asking.by)?;
     if let Some(twin) = stream.active() {
         let changes = fill_blanks(twin, draft, asking);
@@ -53,7 +59,7 @@ pub(super) fn add(stream: &Stream, id: u64, draft: &Draft, reclaim: bool, asking
         }
         return Ok(Decision::fact(StreamFact::BlanksFilled { id: twin.id, changes }));
     }
-    if let Some(lent) = stream.lent.filter(|_| !reclaim) {
+    if let Some(lent) = stream.lent.filter(|lent| reclaim != Some(*lent)) {
         return Err(Refusal::conflict(LENT, "Another stream was given this link").about(lent));
     }
     let fields = fields_of(draft, asking);
@@ -139,7 +145,7 @@ pub(super) fn edit(
     id: u64,
     changes: &Changes,
     expected: Option<Expected>,
-    room: Room,
+    room: &Room,
     asking: &Asking,
 ) -> Result<Decision<Stream>, Refusal> {
     let known = stream.known(id)?;
@@ -171,7 +177,7 @@ pub(super) fn changed(
     stream: &Stream,
     known: &StreamState,
     wanted: &Changes,
-    room: Room,
+    room: &Room,
     at: Timestamp,
 ) -> Result<Vec<StreamFact>, Refusal> {
     let id = known.id;
@@ -270,12 +276,14 @@ fn moment(value: Option<&FieldValue>) -> Option<Timestamp> {
 }
 
 /// Why a stream cannot be active under this link just now. What another entity keeps, whoever asks must have made sure of.
-fn in_the_way(stream: &Stream, id: u64, link: &str, room: Room) -> Option<Refusal> {
+fn in_the_way(stream: &Stream, id: u64, link: &str, room: &Room) -> Option<Refusal> {
     match room {
         _ if *link == *stream.key => in_the_way_at_home(stream, id),
-        Room::Unknown => Some(Refusal::conflict(ELSEWHERE, "Another link must be made sure of first").about(link)),
-        Room::Lent => None,
-        Room::Taken => Some(taken()),
+        Room::Lent(of) if **of == *link => None,
+        Room::Taken(of) if **of == *link => Some(taken()),
+        Room::Unknown | Room::Lent(_) | Room::Taken(_) => {
+            Some(Refusal::conflict(ELSEWHERE, "Another link must be made sure of first").about(link))
+        }
     }
 }
 
@@ -294,14 +302,14 @@ pub fn taken() -> Refusal {
 }
 
 pub(super) fn pin(stream: &Stream, id: u64, pinned: bool, asking: &Asking) -> Result<Decision<Stream>, Refusal> {
-    one(stream, id, (StreamField::IsPinned, pinned), Room::Unknown, asking)
+    one(stream, id, (StreamField::IsPinned, pinned), &Room::Unknown, asking)
 }
 
 pub(super) fn archive(stream: &Stream, id: u64, asking: &Asking) -> Result<Decision<Stream>, Refusal> {
-    one(stream, id, (StreamField::IsArchived, true), Room::Unknown, asking)
+    one(stream, id, (StreamField::IsArchived, true), &Room::Unknown, asking)
 }
 
-pub(super) fn unarchive(stream: &Stream, id: u64, room: Room, asking: &Asking) -> Result<Decision<Stream>, Refusal> {
+pub(super) fn unarchive(stream: &Stream, id: u64, room: &Room, asking: &Asking) -> Result<Decision<Stream>, Refusal> {
     one(stream, id, (StreamField::IsArchived, false), room, asking)
 }
 
@@ -309,7 +317,7 @@ fn one(
     stream: &Stream,
     id: u64,
     (field, flag): (StreamField, bool),
-    room: Room,
+    room: &Room,
     asking: &Asking,
 ) -> Result<Decision<Stream>, Refusal> {
     let known = stream.known(id)?;
@@ -342,7 +350,7 @@ pub(super) fn archive_forgotten(stream: &Stream, id: u64, after: Duration, askin
         return Ok(Decision::nothing());
     }
     let changes = Changes { fields: vec![(StreamField::IsArchived, FieldValue::Flag(true))], ..Changes::default() };
-    let mut facts = changed(stream, known, &changes, Room::Unknown, asking.at)?;
+    let mut facts = changed(stream, known, &changes, &Room::Unknown, asking.at)?;
     for fact in &mut facts {
         if let StreamFact::StreamArchived { automatic, .. } = fact {
             *automatic = true;
@@ -351,10 +359,10 @@ pub(super) fn archive_forgotten(stream: &Stream, id: u64, after: Duration, askin
     Ok(Decision::facts(facts))
 }
 
-pub(super) fn lend(stream: &Stream, to: u64, reclaim: bool, asking: &Asking) -> Result<Decision<Stream>, Refusal> {
+pub(super) fn lend(stream: &Stream, to: u64, reclaim: Option<u64>, asking: &Asking) -> Result<Decision<Stream>, Refusal> {
     may_add(&asking.by)?;
     match in_the_way_at_home(stream, to) {
-        Some(refusal) if !(reclaim && refusal.code == LENT) => return Err(refusal),
+        Some(refusal) if refusal.code != LENT || reclaim != stream.lent => return Err(refusal),
         _ => {}
     }
     if stream.lent == Some(to) {

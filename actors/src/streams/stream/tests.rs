@@ -38,11 +38,17 @@ fn in_tab(by: &Principal, tab: u128, at: Timestamp) -> Asking {
 }
 fn add(id: u64, body: Value) -> StreamCommand {
     let draft = Draft::try_from(body.as_object().expect("an object")).expect("a draft");
-    StreamCommand::Add { id, draft: Arc::new(draft), reclaim: false }
+    StreamCommand::Add { id, draft: Arc::new(draft), reclaim: None }
 }
 fn edit(id: u64, body: Value) -> StreamCommand {
     let changes = Changes::try_from(body.as_object().expect("an object")).expect("changes");
     StreamCommand::Edit { id, changes, expected: None, room: Room::Unknown }
+}
+fn lent(link: &str) -> Room {
+    Room::Lent(link.into())
+}
+fn taken(link: &str) -> Room {
+    Room::Taken(link.into())
 }
 /// An edit that moves stream 1 to another link.
 fn away(room: Room) -> StreamCommand {
@@ -238,25 +244,30 @@ fn refuses_a_write_on_what_has_changed_since() {
 fn lends_a_free_link_once_and_takes_it_back_when_told_that_it_is_free_again() {
     let lend = |to, reclaim| StreamCommand::Lend { to, reclaim };
     let empty = given::<Stream>([]);
-    let given = empty.when(lend(7, false), asking(&editor(2))).then([StreamFact::LinkLent { to: 7 }]);
-    let given = given.when(lend(7, false), asking(&editor(2))).then_nothing();
-    let given = given.when(lend(8, false), asking(&editor(2))).then_refused(LENT);
+    let given = empty.when(lend(7, None), asking(&editor(2))).then([StreamFact::LinkLent { to: 7 }]);
+    let given = given.when(lend(7, None), asking(&editor(2))).then_nothing();
+    let given = given.when(lend(8, None), asking(&editor(2))).then_refused(LENT);
     let given = given.when(add(1, posted()), asking(&editor(2))).then_refused(LENT);
     let StreamCommand::Add { id, draft, .. } = add(1, posted()) else { unreachable!("an add") };
-    let given = given.when(StreamCommand::Add { id, draft, reclaim: true }, asking(&editor(2))).and();
-    let came = given.when(lend(7, true), asking(&editor(2))).came();
+    // Taken back from whom it was lent to a while ago, not from whom it is lent to now.
+    let given = given.when(lend(9, Some(8)), asking(&editor(2))).then_refused(LENT);
+    let given = given.when(lend(8, Some(7)), asking(&editor(2))).then([StreamFact::LinkLent { to: 8 }]);
+    let reclaiming = StreamCommand::Add { id, draft: Arc::clone(&draft), reclaim: Some(7) };
+    let given = given.when(reclaiming, asking(&editor(2))).then_refused(LENT);
+    let given = given.when(StreamCommand::Add { id, draft, reclaim: Some(8) }, asking(&editor(2))).and();
+    let came = given.when(lend(7, Some(8)), asking(&editor(2))).came();
     assert_eq!(came.expect_err("a refusal").to_string(), "Link has already been taken");
 }
 
 #[test]
 fn frees_a_link_whose_stream_moved_away_and_refuses_its_return_while_another_has_it() {
-    let given = given_one().when(away(Room::Lent), asking(&editor(2))).and();
+    let given = given_one().when(away(lent("kick.com/ana")), asking(&editor(2))).and();
     assert_eq!(given.state().active().map(|stream| stream.id), None);
     let given = given.when(add(2, posted()), asking(&editor(2))).and();
     let home = || edit(1, json!({"link": "https://www.twitch.tv/ana"}));
     let refused = given.when(home(), asking(&editor(2)));
     assert_eq!(refused.came().expect_err("a refusal").to_string(), "Link has already been taken");
-    let given = given_one().when(away(Room::Lent), asking(&editor(2))).and();
+    let given = given_one().when(away(lent("kick.com/ana")), asking(&editor(2))).and();
     let given = given.when(home(), asking(&editor(2))).and();
     assert_eq!(given.state().active().map(|stream| stream.id), Some(1));
 }
@@ -264,7 +275,7 @@ fn frees_a_link_whose_stream_moved_away_and_refuses_its_return_while_another_has
 #[test]
 fn is_active_under_a_link_that_is_kept_elsewhere_only_where_it_was_lent() {
     let given = given_one().when(away(Room::Unknown), asking(&editor(2))).then_refused(ELSEWHERE);
-    let came = given.when(away(Room::Taken), asking(&editor(2))).came();
+    let came = given.when(away(taken("kick.com/ana")), asking(&editor(2))).came();
     assert_eq!(came.expect_err("a refusal").to_string(), "Link has already been taken");
     // Archived, it may have any link; it comes back only where that was lent to it, and a check alone does not bring it back.
     let given = given_one().when(StreamCommand::Archive { id: 1 }, asking(&editor(2))).and();
@@ -272,9 +283,9 @@ fn is_active_under_a_link_that_is_kept_elsewhere_only_where_it_was_lent() {
     let given = given.when(StreamCommand::Unarchive { id: 1, room: Room::Unknown }, asking(&editor(2))).then_refused(ELSEWHERE);
     let live = edit(1, json!({"status": "live"}));
     let given = given.when(live.clone(), asking(&editor(2))).then_refused(ELSEWHERE);
-    let given = given.when(live.clone().knowing(Room::Taken), asking(&editor(2))).and();
+    let given = given.when(live.clone().knowing(taken("kick.com/ana")), asking(&editor(2))).and();
     assert_eq!((state(&given, 1).status, state(&given, 1).is_archived), (Status::Live, true));
-    let given = given.when(live.knowing(Room::Lent), asking(&editor(2))).and();
+    let given = given.when(live.knowing(lent("kick.com/ana")), asking(&editor(2))).and();
     assert!(!state(&given, 1).is_archived);
 }
 

@@ -2,7 +2,7 @@
 
 use std::{
     collections::hash_map::DefaultHasher,
-    hash::{Hash as _, Hasher as _},
+    hash::{Hash, Hasher as _},
     sync::Arc,
     time::Duration,
 };
@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::{Mutex, MutexGuard};
 use trunkline_protocol::{CommandId, Position, Record, UserId, codec::kinds, limits::READ_YOUR_WRITES_DEADLINE};
 
-use super::{has_link, surroundings};
+use super::{LINKS_MAX, has_link, surroundings};
 use crate::{
     AskError, Asking, Hub, Outcome,
     moderation::{self, Callable, Submission, Submitted},
@@ -84,7 +84,7 @@ pub async fn add(hub: &Hub, mut draft: Draft, asking: Asking) -> Result<Added, A
     let turnstiles = hub.provided::<Turnstiles>();
     let external_id = draft.changes.text(StreamField::ExternalId).map(Box::<str>::from);
     let _turn = match &external_id {
-        Some(external_id) => Some(turnstiles.pass(asking.by.user, external_id).await?),
+        Some(external_id) => Some(turnstiles.of_name(asking.by.user, external_id).await?),
         None => None,
     };
     let twin = board.active_with_link(draft.link.canonical());
@@ -105,7 +105,7 @@ pub async fn add(hub: &Hub, mut draft: Draft, asking: Asking) -> Result<Added, A
         }
     }
     surroundings::resolve(hub, &mut draft.changes, draft.link.as_str(), &asking).await?;
-    let added = ask_to_add(hub, &board, Arc::new(draft), asking).await?;
+    let added = ask_to_add(hub, &board, &turnstiles, Arc::new(draft), asking).await?;
     if external_id.is_some() && added.position > 0 {
         // The next one through the turnstile must find it on the board.
         hub.seen(added.position).await?;
@@ -113,12 +113,18 @@ pub async fn add(hub: &Hub, mut draft: Draft, asking: Asking) -> Result<Added, A
     Ok(added)
 }
 
-async fn ask_to_add(hub: &Hub, board: &Board, draft: Arc<Draft>, asking: Asking) -> Result<Added, AskError> {
+async fn ask_to_add(
+    hub: &Hub,
+    board: &Board,
+    turnstiles: &Turnstiles,
+    draft: Arc<Draft>,
+    asking: Asking,
+) -> Result<Added, AskError> {
     let id = hub.next_id("streams").await?;
-    let mut reclaim = false;
-    let mut command = asking.command;
+    let (mut turn, mut reclaim, mut step) = (None, None, 0);
     loop {
         let add = StreamCommand::Add { id, draft: Arc::clone(&draft), reclaim };
+        let command = if step == 0 { asking.command } else { CommandId::step(asking.command, step) };
         let refusal = match hub.ask::<Stream>(draft.link.canonical(), add, Asking { command, ..asking.clone() }).await {
             Ok(outcome) => return Ok(added(&outcome, id)),
             Err(AskError::Refused(refusal)) => refusal,
@@ -130,12 +136,16 @@ async fn ask_to_add(hub: &Hub, board: &Board, draft: Arc<Draft>, asking: Asking)
                 until_shown(board, twin).await?;
                 return Ok(Added { id: twin, created: false, position: 0 });
             }
-            (LENT, Some(borrower)) if !reclaim => {
+            (LENT, Some(borrower)) if step < LINKS_MAX => {
+                // It may be on its way to the borrower just now: then the board shows it there, once it is our turn.
+                if turn.is_none() {
+                    turn = Some(turnstiles.of_link(draft.link.canonical()).await?);
+                }
                 if has_link(board, borrower, draft.link.canonical()) {
                     return Ok(Added { id: borrower, created: false, position: 0 });
                 }
-                reclaim = true;
-                command = CommandId::step(asking.command, 1);
+                reclaim = Some(borrower);
+                step += 1;
             }
             _ => return Err(refusal.into()),
         }
@@ -168,27 +178,44 @@ async fn until_shown(board: &Board, id: u64) -> Result<(), AskError> {
     Ok(())
 }
 
-/// One post at a time of one submitter's own id for a stream: two links under one id would otherwise be two streams. Per node: a
-/// submitter's posts come to one.
-#[derive(Debug)]
-pub struct Turnstiles(Box<[Mutex<()>]>);
+/// One at a time of those who want the same. Per node: a submitter's posts come to one.
+#[derive(Debug, Default)]
+pub struct Turnstiles {
+    /// A submitter's own id for a stream: two links under one id would otherwise be two streams.
+    names: Turnstile,
+    /// A link that one stream gives to another. Whoever holds a name may wait for a link, never the other way round.
+    links: Turnstile,
+}
 
-impl Default for Turnstiles {
+impl Turnstiles {
+    async fn of_name(&self, user: UserId, external_id: &str) -> Result<MutexGuard<'_, ()>, AskError> {
+        self.names.pass((user, external_id)).await
+    }
+    /// Held while a link is lent and taken, or taken back.
+    pub(super) async fn of_link(&self, canonical: &str) -> Result<MutexGuard<'_, ()>, AskError> {
+        self.links.pass(canonical).await
+    }
+}
+
+#[derive(Debug)]
+struct Turnstile(Box<[Mutex<()>]>);
+
+impl Default for Turnstile {
     fn default() -> Self {
         Self((0..Self::MANY).map(|_| Mutex::new(())).collect())
     }
 }
 
-impl Turnstiles {
-    /// So many that two posts under way seldom meet in one by accident.
+impl Turnstile {
+    /// So many that two who want different things seldom meet in one by accident.
     const MANY: usize = 4096;
     /// Whoever waits longer is told that too much is waiting.
     const PATIENCE: Duration = Duration::from_secs(5);
 
-    async fn pass(&self, user: UserId, external_id: &str) -> Result<MutexGuard<'_, ()>, AskError> {
+    async fn pass(&self, wanted: impl Hash) -> Result<MutexGuard<'_, ()>, AskError> {
         let mut hasher = DefaultHasher::new();
-        (user, external_id).hash(&mut hasher);
-        let turnstile = &self.0[(hasher.finish() % Self::MANY as u64) as usize];
-        tokio::time::timeout(Self::PATIENCE, turnstile.lock()).await.map_err(|_| AskError::Overloaded)
+        wanted.hash(&mut hasher);
+        let place = &self.0[(hasher.finish() % Self::MANY as u64) as usize];
+        tokio::time::timeout(Self::PATIENCE, place.lock()).await.map_err(|_| AskError::Overloaded)
     }
 }
