@@ -8,13 +8,14 @@ use std::{
     time::Duration,
 };
 
+use futures::future::BoxFuture;
 use serde_json::{Map, json};
 use trunkline_actors::{
-    Action, ActorState, AskError, Hub, RelayHealth,
+    Action, ActorState, Admission, AskError, Broadcasts, Channel, Hub, RelayHealth, Subscribing,
     testing::{self, Recorder},
 };
-use trunkline_persistence::MemoryJournal;
-use trunkline_protocol::{ConnectionId, EntityId, Principal, limits::QUARANTINE_CRASHES};
+use trunkline_persistence::{Fault, MemoryJournal};
+use trunkline_protocol::{Commit, ConnectionId, EntityId, Principal, limits::QUARANTINE_CRASHES};
 
 use crate::world::*;
 
@@ -97,6 +98,36 @@ async fn loses_only_what_a_panicking_channel_was_to_say() {
     assert!(matches!(hub.perform("CountersChannel", action("panic")).await, Err(AskError::Unavailable(_))));
     assert_eq!(hub.perform("CountersChannel", action("wave")).await.expect("performed").transmissions, [json!({"did": "wave"})]);
     assert!(matches!(hub.perform("NoChannel", action("wave")).await, Err(AskError::Refused(_))));
+}
+
+/// A channel that panics at whatever is written, that somebody has written down its panic included.
+struct Broken;
+impl Channel for Broken {
+    fn name(&self) -> &'static str {
+        "BrokenChannel"
+    }
+    fn admit<'a>(&'a self, _: Subscribing<'a>, _: &'a Hub) -> BoxFuture<'a, Result<Admission, AskError>> {
+        Box::pin(async { Ok(Admission::default()) })
+    }
+    fn render(&self, _: &Commit, _: &mut Broadcasts) {
+        panic!("a bug in the channel, whatever was written");
+    }
+}
+
+// In real time: were it to write without end, a paused clock would never go on.
+#[tokio::test]
+async fn writes_down_that_a_channel_panics_once_and_not_for_ever() {
+    let (journal, mut plan) = (MemoryJournal::new(), plan());
+    plan.channel(Broken);
+    let hub = testing::hub_on(plan, journal.clone()).await;
+    // As slow as a disk.
+    journal.fail_next(vec![Fault::Slow(Duration::from_millis(3)); 1000]);
+    ask(&hub, "a", Command::Add(1)).await.expect("added");
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    let commits = journal.commits().len();
+    assert!((2..10).contains(&commits), "{commits} commits");
+    assert!(hub.supervision().history.iter().any(|restarted| restarted.id == "BrokenChannel"));
+    assert!(hub.health().restarts >= 2, "each is counted");
 }
 
 #[tokio::test(start_paused = true)]

@@ -10,15 +10,15 @@ use parking_lot::Mutex;
 use rand::{Rng as _, SeedableRng as _, rngs::StdRng};
 use tokio::task::JoinSet;
 use trunkline_actors::{
-    AskError, Asking, Hub, Outcome,
+    AskError, Asking, Broadcast, Hub, Kept, Outcome, Pattern, Retention, Retentions,
     testing::{self, Recorder},
 };
 use trunkline_persistence::{Fault, Journal as _, MemoryJournal};
-use trunkline_protocol::{CommandId, EntityId, Position};
+use trunkline_protocol::{CommandId, EntityId, Position, Topic};
 
 use crate::world::*;
 
-const STORMS: u64 = 24;
+const STORMS: u64 = 12;
 const STEPS: usize = 80;
 const KEYS: [&str; 3] = ["a", "b", "c"];
 
@@ -40,6 +40,10 @@ struct Storm {
     opened_at: Position,
     wished: Vec<Wished>,
     answers: Answers,
+    /// Every integer that was given.
+    ids: Arc<Mutex<Vec<u64>>>,
+    /// What was published on this hub, and is known to have been told.
+    published: Arc<Mutex<Vec<u64>>>,
     asks: JoinSet<()>,
 }
 
@@ -58,17 +62,28 @@ fn keeps_every_promise_through_any_storm() {
     }
 }
 
+/// A hub that keeps what is published on one topic in its journal, and on the other in memory.
+async fn hub_on(journal: &Arc<MemoryJournal>) -> Hub {
+    let remembered = Retention { kept: Kept::Memory, ..Retention::STANDARD };
+    let mut plan = plan();
+    plan.retain(Retentions::new(vec![(Pattern::new("remembered"), remembered)], Retention::STANDARD));
+    testing::hub_on(plan, journal.clone()).await
+}
+
 impl Storm {
     async fn begin(seed: u64) -> Self {
         let journal = MemoryJournal::new();
-        let hub = testing::hub_on(plan(), journal.clone()).await;
+        let hub = hub_on(&journal).await;
         let told = Recorder::attached_to(&hub);
-        let (wished, answers, asks) = (Vec::new(), Answers::default(), JoinSet::new());
-        Self { random: StdRng::seed_from_u64(seed), journal, hub, told, opened_at: 0, wished, answers, asks }
+        let random = StdRng::seed_from_u64(seed);
+        let (wished, answers, ids, published, asks) = Default::default();
+        Self { random, journal, hub, told, opened_at: 0, wished, answers, ids, published, asks }
     }
     async fn step(&mut self) {
         match self.random.random_range(0..100) {
-            0..40 => self.wish(),
+            0..32 => self.wish(),
+            32..35 => self.count(),
+            35..40 => self.publish(),
             40..50 => self.wish_again(),
             50..62 => self.faults(),
             62..66 => self.journal.fail_reads(self.random.random_range(0..3)),
@@ -115,6 +130,22 @@ impl Storm {
             answers.lock().entry(id).or_default().push(answer);
         });
     }
+    fn count(&mut self) {
+        let (hub, ids) = (self.hub.clone(), Arc::clone(&self.ids));
+        self.asks.spawn(async move {
+            let given = hub.next_id("storms").await;
+            ids.lock().extend(given);
+        });
+    }
+    fn publish(&mut self) {
+        let (hub, published, number) = (self.hub.clone(), Arc::clone(&self.published), self.random.random());
+        let (topic, keep) = (Topic::pubsub(["kept", "remembered"][self.random.random_range(0..2)]), self.random.random());
+        self.asks.spawn(async move {
+            if hub.publish_all(vec![(Broadcast::new(topic, u64::to_string(&number)), keep)]).await.is_ok() {
+                published.lock().push(number);
+            }
+        });
+    }
     fn faults(&mut self) {
         let faults = (0..self.random.random_range(1..4)).map(|_| match self.random.random_range(0..6) {
             0 => Fault::AnswerLost,
@@ -131,8 +162,9 @@ impl Storm {
     async fn die(&mut self) {
         self.journal = self.journal.restarted();
         self.opened_at = self.journal.head();
-        self.hub = testing::hub_on(plan(), self.journal.clone()).await;
+        self.hub = hub_on(&self.journal).await;
         self.told = Recorder::attached_to(&self.hub);
+        self.published = Arc::default();
     }
     /// Whoever still waits is answered; then it is seen what was true of all that was said.
     async fn calm(mut self, seed: u64) {
@@ -143,6 +175,7 @@ impl Storm {
         tokio::time::sleep(Duration::from_secs(100)).await;
         self.check_answers(seed);
         self.check_telling(seed).await;
+        self.check_publishing(seed);
         self.hub.close().await;
         self.check_totals(seed).await;
     }
@@ -190,6 +223,20 @@ impl Storm {
         let added = added.filter_map(|(key, fact)| if let Fact::Added(add) = fact { Some((key.into(), add.into())) } else { None });
         assert_eq!(told, added.collect::<Vec<_>>(), "storm {seed}");
     }
+    /// What was published with success has been told once, whatever else was told at most once; and no number was given twice.
+    fn check_publishing(&self, seed: u64) {
+        let told = self.told.told().into_iter().filter(|broadcast| broadcast.topic.is_pubsub());
+        let mut times = BTreeMap::<u64, usize>::new();
+        for broadcast in told {
+            let number = std::str::from_utf8(&broadcast.message).ok().and_then(|text| text.parse().ok()).expect("a number");
+            *times.entry(number).or_default() += 1;
+        }
+        assert!(times.values().all(|times| *times == 1), "storm {seed}: {times:?}");
+        assert!(self.published.lock().iter().all(|number| times.contains_key(number)), "storm {seed}: published and not told");
+        let mut ids = self.ids.lock().clone();
+        ids.sort_unstable();
+        assert!(ids.windows(2).all(|pair| pair[0] < pair[1]), "storm {seed}: {ids:?}");
+    }
     /// What entities and projections hold is what the journal says: as they are, and built anew.
     async fn check_totals(&self, seed: u64) {
         let mut totals = BTreeMap::<String, u64>::new();
@@ -200,10 +247,24 @@ impl Storm {
                 }
             }
         }
-        let hub = testing::hub_on(plan(), self.journal.restarted()).await;
+        let hub_journal = self.journal.restarted();
+        let hub = hub_on(&hub_journal).await;
         assert_eq!(hub.projection::<Tally>().totals(), totals, "storm {seed}");
         for key in KEYS {
             assert_eq!(total(&hub, key).await, totals.get(key).copied().unwrap_or(0), "storm {seed}: {key}");
         }
+        // And every alarm that was asked for rings, or gives way to a later one.
+        tokio::time::sleep(Duration::from_secs(1000)).await;
+        let mut waiting = BTreeMap::new();
+        for commit in hub_journal.commits().iter().filter(|commit| commit.entity.kind() == "counter") {
+            for fact in commit.facts_of::<Fact>().flatten() {
+                match fact {
+                    Fact::AlarmAsked(at) => drop(waiting.insert(commit.entity.clone(), at)),
+                    Fact::Rang => drop(waiting.remove(&commit.entity)),
+                    Fact::Added(_) | Fact::Filled(_) => {}
+                }
+            }
+        }
+        assert!(waiting.is_empty(), "storm {seed}: {waiting:?} at {}", hub.clock().now());
     }
 }

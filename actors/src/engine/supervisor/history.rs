@@ -19,6 +19,10 @@ const REMEMBERED: usize = 200;
 const WAITING: usize = 64;
 /// The longest cause that is kept, in bytes.
 const CAUSE_BYTES: usize = 200;
+/// What a channel is called that panicked while it rendered, and how long no more of its panics are written: what is written is rendered in
+/// its turn, so one that panics at everything would have its panics written for ever.
+const CHANNEL: &str = "channel";
+const CHANNEL_SILENCE: Duration = Duration::from_secs(60);
 
 /// Something crashed and was started again.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
@@ -66,6 +70,9 @@ impl History {
             Restarted { kind: kind.to_owned(), id: id.chars().take(CAUSE_BYTES).collect(), cause: cause[..end].to_owned(), at };
         let mut inner = self.inner.lock();
         inner.total += 1;
+        if kind == CHANNEL && inner.has_just_told_of(kind, id, at) {
+            return;
+        }
         if inner.unwritten.len() >= WAITING {
             inner.unwritten.pop_front();
         }
@@ -113,6 +120,14 @@ impl History {
                 }
             }
         }
+    }
+}
+
+impl Inner {
+    fn has_just_told_of(&self, kind: &str, id: &str, now: Timestamp) -> bool {
+        let mut latest = self.unwritten.iter().rev().chain(self.written.iter().rev());
+        let before = latest.find(|restarted| restarted.kind == kind && restarted.id == id);
+        before.is_some_and(|before| now.since(before.at) < CHANNEL_SILENCE)
     }
 }
 
