@@ -69,6 +69,8 @@ pub enum TlsError {
 pub struct Certificate {
     files: TlsFiles,
     provider: Arc<CryptoProvider>,
+    /// How the files looked just before they were first read.
+    first_look: Look,
     current: RwLock<Arc<CertifiedKey>>,
 }
 
@@ -85,8 +87,9 @@ impl Certificate {
     /// [`TlsError`], naming the file.
     pub fn open(files: TlsFiles) -> Result<Arc<Self>, TlsError> {
         let provider = Arc::new(ring::default_provider());
+        let first_look = look(&files);
         let current = RwLock::new(Arc::new(read(&files, &provider)?));
-        Ok(Arc::new(Self { files, provider, current }))
+        Ok(Arc::new(Self { files, provider, first_look, current }))
     }
     /// Reads them again. Where they cannot be used, nothing changes.
     ///
@@ -111,7 +114,7 @@ impl Certificate {
     /// Follows the files until the certificate is no longer used.
     pub async fn watch(certificate: Weak<Self>) {
         let mut hangup = signal(SignalKind::hangup()).ok();
-        let mut known = None;
+        let Some(mut known) = certificate.upgrade().map(|certificate| certificate.first_look) else { return };
         loop {
             let told = async {
                 match &mut hangup {
@@ -125,14 +128,13 @@ impl Certificate {
             };
             let Some(certificate) = certificate.upgrade() else { return };
             let looked = spawn_blocking(move || {
-                let stamp = certificate.stamp();
-                let changed = known.is_some_and(|known| known != stamp);
-                if asked || changed {
+                let now = look(&certificate.files);
+                if asked || known != now {
                     certificate.renew();
                 }
-                stamp
+                now
             });
-            known = looked.await.ok().or(known);
+            known = looked.await.unwrap_or(known);
         }
     }
     fn renew(&self) {
@@ -142,11 +144,14 @@ impl Certificate {
             Err(error) => tracing::error!(%error, "the new certificate cannot be used; the old one stays in use"),
         }
     }
-    /// What changes when a file is replaced.
-    fn stamp(&self) -> [Option<(SystemTime, u64)>; 2] {
-        let stamp = |path: &Path| fs::metadata(path).ok().and_then(|found| Some((found.modified().ok()?, found.len())));
-        [stamp(&self.files.certificate), stamp(&self.files.key)]
-    }
+}
+
+/// What changes when one of two files is replaced.
+type Look = [Option<(SystemTime, u64)>; 2];
+
+fn look(files: &TlsFiles) -> Look {
+    let stamp = |path: &Path| fs::metadata(path).ok().and_then(|found| Some((found.modified().ok()?, found.len())));
+    [stamp(&files.certificate), stamp(&files.key)]
 }
 
 impl ResolvesServerCert for Certificate {

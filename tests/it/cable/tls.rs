@@ -153,6 +153,23 @@ async fn shows_new_certificates_to_new_clients_and_keeps_the_old_where_they_are_
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn notices_a_certificate_that_changed_before_it_was_first_looked_at() {
+    let (house, certificate, old, folder) = sealed().await;
+    // A file's time is as fine as the kernel's clock.
+    tokio::time::sleep(Duration::from_millis(50)).await;
+    let new = issue();
+    install(folder.path(), &new);
+    tokio::spawn(Certificate::watch(Arc::downgrade(&certificate)));
+    assert!(connect(&house, &old).await.is_ok());
+    let noticed = async {
+        while connect(&house, &new).await.is_err() {
+            tokio::time::sleep(Duration::from_millis(200)).await;
+        }
+    };
+    timeout(Duration::from_secs(30), noticed).await.expect("noticed");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn reads_its_certificate_again_when_it_changes_and_when_it_is_told_to() {
     let (folder, mut issued) = (tempfile::tempdir().expect("a folder"), issue());
     let files = install(folder.path(), &issued);
