@@ -4,7 +4,7 @@
 use serde::{Deserialize, de::IgnoredAny};
 use serde_json::value::RawValue;
 
-use crate::limits::PUBLICATION_BYTES_MAX;
+use crate::limits::{IDENTIFIER_BYTES_MAX, PUBLICATION_BYTES_MAX};
 
 /// A `broadcast_type` is a word.
 const KIND_BYTES_MAX: usize = 64;
@@ -135,6 +135,12 @@ impl Message {
         let missing = |sentence: &str| Unpublishable::Invalid(sentence.into());
         let stream = wire.stream.filter(|stream| !stream.is_empty());
         let stream = stream.ok_or_else(|| missing("`stream` must be a string that is not empty"))?;
+        // It stands in the identifier of whoever hears it.
+        if stream.len() > IDENTIFIER_BYTES_MAX {
+            return Err(Unpublishable::Invalid(format!(
+                "`stream` is longer than {IDENTIFIER_BYTES_MAX} bytes: nobody can hear it"
+            )));
+        }
         let data = wire.data.ok_or_else(|| missing("`data` must be a string holding JSON"))?;
         if data.len() > PUBLICATION_BYTES_MAX {
             return Err(Unpublishable::TooLong);
@@ -208,6 +214,8 @@ mod tests {
     fn refuses_a_publication_with_a_mistake_in_it_whole() {
         let long = serde_json::json!({"stream": "s", "data": "x".repeat(PUBLICATION_BYTES_MAX + 1)}).to_string();
         assert_eq!(Publication::read(long.as_bytes()), Err(Unpublishable::TooLong));
+        let nobodys = serde_json::json!({"stream": "s".repeat(IDENTIFIER_BYTES_MAX + 1), "data": "1"}).to_string();
+        assert!(matches!(Publication::read(nobodys.as_bytes()), Err(Unpublishable::Invalid(_))));
         for malformed in ["", "{", "stream=s", r#"{"stream":"s""#] {
             assert!(matches!(Publication::read(malformed.as_bytes()), Err(Unpublishable::Malformed(_))), "{malformed}");
         }
