@@ -165,7 +165,11 @@ impl Session {
                 self.budget.give_back();
                 return Poll::Pending;
             }
-            Err(WsError::ConnectionClosed | WsError::AlreadyClosed) => Farewell::ANSWERED,
+            Err(WsError::ConnectionClosed | WsError::AlreadyClosed) => {
+                // Behind our answer to its close nothing may follow (RFC 6455, 5.5.1), whatever is still being obeyed.
+                self.client.link.send_last(Bytes::new());
+                Farewell::ANSWERED
+            }
             Err(WsError::Protocol(ProtocolError::ResetWithoutClosingHandshake)) => return self.lost(),
             Err(WsError::Io(error)) => match error.get_ref().and_then(|error| error.downcast_ref()) {
                 Some(Unreadable::Framing) => Farewell::broken(1002, "protocol error"),
