@@ -128,13 +128,21 @@ impl FrameRun {
             if *end <= written {
                 return None;
             }
-            Some((self.bytes.slice(begin.max(written)..*end), key.clone(), begin < written))
+            let piece = self.bytes.slice(begin.max(written)..*end);
+            // What may be replaced may stay long after the others have gone, and must not keep the whole run until then.
+            let is_kept_apart = key.is_some() && self.ends.len() > 1;
+            let piece = if is_kept_apart { Bytes::copy_from_slice(&piece) } else { piece };
+            Some((piece, key.clone(), begin < written))
         })
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::rc::Rc;
+
+    use trunkline_protocol::{Topic, cable::Identifier};
+
     use super::*;
 
     #[test]
@@ -157,6 +165,24 @@ mod tests {
         assert_eq!(rest(3), [(Bytes::from_static(b"bb"), true), (Bytes::from_static(b"c"), false)]);
         assert_eq!(rest(2), [(Bytes::from_static(b"bbb"), false), (Bytes::from_static(b"c"), false)]);
         assert_eq!(rest(0).len(), 3);
+    }
+
+    #[test]
+    fn keeps_no_run_for_the_sake_of_one_frame_that_may_be_replaced() {
+        let key = LatestKey { topic: Topic::channel("rows"), identifier: Rc::new(Identifier::new("1")), key: "a".into() };
+        let run = FrameRun::new(Bytes::from(vec![b'x'; 6]), vec![(2, None), (5, Some(key.clone())), (6, None)]);
+        let mut kept: Vec<_> = run.from(0).filter(|(_, key, _)| key.is_some()).map(|(piece, ..)| piece).collect();
+        drop(run);
+        assert!(kept.pop().is_some_and(|piece| piece.is_unique() && piece.len() == 3));
+        // A run of one is the frame, and shared.
+        let run = FrameRun::new(Bytes::from(vec![b'x'; 3]), vec![(3, Some(key))]);
+        assert!(run.from(0).all(|(piece, ..)| piece.as_ptr() == run.bytes.as_ptr()));
+    }
+
+    #[test]
+    fn leaves_nothing_of_a_run_that_was_written() {
+        let run = FrameRun::new(Bytes::from_static(b"aabbbc"), vec![(2, None), (5, None), (6, None)]);
+        let rest = |written| run.from(written).map(|(piece, _, cut)| (piece, cut)).collect::<Vec<_>>();
         assert_eq!(rest(6), []);
     }
 }
