@@ -106,17 +106,10 @@ async fn read(request: &HttpRequest, payload: Payload) -> Result<Value, Problem>
 /// A body to its end: 413 where it is longer than `bytes_max`, 408 where it is not there within `timeout`.
 pub(super) async fn arrive<S>(mut chunks: S, bytes_max: usize, timeout: Duration) -> Result<Vec<u8>, Problem>
 where
-    S: Stream<Item = Result<Bytes, PayloadError>> + Unpin + 'static,
+    S: Stream<Item = Result<Bytes, PayloadError>> + Unpin,
 {
-    let Ok(bytes) = actix_rt::time::timeout(timeout, collect(&mut chunks, bytes_max)).await else {
-        // Held until the answer is out: what is left of a chunked body that nobody holds would be waited for, for ever.
-        actix_rt::spawn(async move {
-            actix_rt::time::sleep(Duration::from_secs(1)).await;
-            drop(chunks);
-        });
-        return Err(Problem::new(StatusCode::REQUEST_TIMEOUT, "BODY_TIMEOUT", "The body did not arrive in time"));
-    };
-    bytes
+    let collected = actix_rt::time::timeout(timeout, collect(&mut chunks, bytes_max)).await;
+    collected.unwrap_or_else(|_| Err(Problem::new(StatusCode::REQUEST_TIMEOUT, "BODY_TIMEOUT", "The body did not arrive in time")))
 }
 
 async fn collect<S>(chunks: &mut S, bytes_max: usize) -> Result<Vec<u8>, Problem>

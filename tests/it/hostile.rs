@@ -271,6 +271,10 @@ async fn survives_what_is_no_http() {
         format!("{post}Transfer-Encoding: chunked, gzip\r\n\r\n2\r\n{{}}\r\n0\r\n\r\n").into_bytes(),
         format!("{post}Content-Length: 4\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\nGET /smuggled HTTP/1.1\r\n\r\n")
             .into_bytes(),
+        // Answered before they are read, and never ended.
+        b"POST /nothing HTTP/1.1\r\nHost: hub\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n".to_vec(),
+        b"POST /api/v1/streams HTTP/1.1\r\nHost: hub\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n".to_vec(),
+        b"PUT /events HTTP/1.1\r\nHost: hub\r\nTransfer-Encoding: chunked\r\n\r\n".to_vec(),
         format!("{post}Content-Encoding: gzip\r\nContent-Length: 4\r\n\r\nabcd").into_bytes(),
         format!("{post}Content-Length: 500\r\n\r\n{{\"link\":").into_bytes(),
         format!("{get}Bad Header: 1\r\n\r\n").into_bytes(),
