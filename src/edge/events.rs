@@ -36,10 +36,11 @@ use super::{
     Problem, body,
     connection::{self, Client, Dialect},
     gateway::Core,
+    identify::{Handshake, Unidentified},
     openapi::{Table, operation, shapes::publishing::Listening},
     query::parse_flag,
     socket::{Link, Wire},
-    upgrade::{Handshake, IDENTIFY_DEADLINE, Unidentified},
+    upgrade::IDENTIFY_DEADLINE,
 };
 
 /// Where it is.
@@ -203,6 +204,12 @@ async fn establish(core: Rc<Core>, handshake: Handshake, shape: Events, wanted: 
     }
     let reader = Reader::seated(core, who, shape);
     for Wanted { identifier, history } in wanted {
+        // One history may be as long as it is; of several, no more than a reader may leave waiting.
+        if reader.client.link.waiting() > reader.core.config().outbox_bytes_max {
+            let sentence =
+                "What was missed is more than can be told at once; ask for fewer subscriptions, or for less of their history";
+            return Err(Problem::new(StatusCode::BAD_REQUEST, "TOO_MUCH_MISSED", sentence));
+        }
         if !connection::subscribe(&reader.core, &reader.client, &identifier, history).await {
             let refused = Problem::new(StatusCode::BAD_REQUEST, "SUBSCRIPTION_REJECTED", "The subscription was rejected");
             return Err(refused.with("identifier", identifier));

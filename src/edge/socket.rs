@@ -108,6 +108,11 @@ impl Link {
         self.outbox.borrow().is_some()
     }
 
+    /// How many bytes wait to be written.
+    pub(crate) fn waiting(&self) -> usize {
+        self.outbox.borrow().as_ref().map_or(0, |outbox| outbox.bytes())
+    }
+
     /// Sends one frame, or queues it.
     pub(crate) fn send(&self, frame: Bytes) -> Sent {
         self.send_run(&FrameRun::of(frame))

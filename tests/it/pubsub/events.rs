@@ -185,6 +185,37 @@ async fn subscribes_to_as_much_as_a_body_names_and_tells_whole_frames() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn tells_no_reader_more_at_once_than_may_wait_for_one() {
+    let street = Street::open().await;
+    for number in 0..80 {
+        street.say("chat", json!([number, "x".repeat(60_000)])).await;
+    }
+    let ask = |spellings: usize| {
+        // The same stream under as many names.
+        let names = (0..spellings).map(|blanks| public("chat").replace(':', &format!(":{}", " ".repeat(blanks))));
+        let lines = names.map(|name| json!({"command": "subscribe", "identifier": name, "history": {"since": 1}}).to_string());
+        let body = lines.collect::<Vec<_>>().join("\n");
+        street.http.post(format!("{}/events", street.house.url())).body(body).send()
+    };
+    let all = ask(30).await.expect("an answer");
+    assert_eq!(all.status(), 400);
+    let problem: Value = all.json().await.expect("a problem is JSON");
+    assert_eq!(problem["code"], "TOO_MUCH_MISSED", "{problem}");
+    // One is told whatever it missed.
+    let one = ask(1).await.expect("an answer");
+    assert_eq!(one.status(), 200);
+    let mut reader = EventReader::new(one);
+    for event in ["welcome", "confirm_subscription"] {
+        reader.expect(event).await;
+    }
+    for number in 0..80 {
+        assert_eq!(parsed(&reader.expect("").await["data"])["message"][0], number);
+    }
+    reader.expect("confirm_history").await;
+    street.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn says_goodbye_to_readers_too_and_does_not_keep_a_stopping_hub_waiting() {
     let street = Street::open().await;
     let mut readers = Vec::new();
