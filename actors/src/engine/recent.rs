@@ -1,7 +1,7 @@
 //! The last broadcasts of topics whose history is kept in memory only: filled by the relay just before they are told, asked by the edge.
 //!
-//! Offsets begin at 1 and grow by 1 along a topic; the epoch is made up anew whenever the hub opens, and whenever topics had to be forgotten:
-//! no offset ever means two things. Bounded in broadcasts and age per topic, and in topics and bytes over all.
+//! Offsets begin at 1 and grow by 1 along a topic; the epoch is made up anew whenever the hub opens, and whenever topics had to be forgotten,
+//! and then they begin beyond all that were forgotten: no offset ever means two things, and none is smaller than one that was told before. Bounded in broadcasts and age per topic, and in topics and bytes over all.
 
 use std::{
     collections::{HashMap, VecDeque},
@@ -28,6 +28,8 @@ pub(crate) struct Recent {
 struct Shelves {
     /// That of topics which are first heard of from now on.
     epoch: Arc<str>,
+    /// No topic that was forgotten has told a greater offset.
+    floor: u64,
     topics: HashMap<Topic, Shelf>,
     /// Every kept broadcast in the order of the telling, and some that are gone already.
     order: VecDeque<(Topic, u64)>,
@@ -81,6 +83,7 @@ impl Recent {
     fn bounded(topics_max: usize, bytes_max: usize) -> Self {
         let shelves = Shelves {
             epoch: new_epoch(),
+            floor: 0,
             topics: HashMap::new(),
             order: VecDeque::new(),
             kept: 0,
@@ -99,7 +102,7 @@ impl Recent {
         let shelves = self.shelves.lock();
         let Some(shelf) = shelves.topics.get(topic) else {
             return match since {
-                Since::Seconds(_) => History::Recovered { broadcasts: Vec::new(), upto: 0 },
+                Since::Seconds(_) => History::Recovered { broadcasts: Vec::new(), upto: shelves.floor },
                 Since::After { .. } => History::Gone,
             };
         };
@@ -124,10 +127,10 @@ impl Recent {
 
 impl Shelves {
     fn keep(&mut self, broadcast: &mut Broadcast, retention: &Retention, now: Timestamp) {
-        let Self { epoch, topics, order, .. } = self;
+        let Self { epoch, floor, topics, order, .. } = self;
         let topic = &broadcast.topic;
-        let shelf =
-            topics.entry(topic.clone()).or_insert_with(|| Shelf { epoch: Arc::clone(epoch), last: 0, kept: VecDeque::new() });
+        let begin = || Shelf { epoch: Arc::clone(epoch), last: *floor, kept: VecDeque::new() };
+        let shelf = topics.entry(topic.clone()).or_insert_with(begin);
         let remembered = Remembered {
             at: now,
             message: broadcast.message.clone(),
@@ -168,6 +171,7 @@ impl Shelves {
     /// again under the same epoch, its offsets would mean two things.
     fn forget_topics(&mut self) {
         self.epoch = new_epoch();
+        self.floor = self.topics.values().map(|shelf| shelf.last).fold(self.floor, u64::max);
         self.topics.retain(|_, shelf| !shelf.kept.is_empty());
         while self.topics.len() > self.topics_max - self.topics_max / 10 && !self.order.is_empty() {
             let topic = self.order.front().map(|(topic, _)| topic.clone());
@@ -271,7 +275,7 @@ mod tests {
         }
         assert!(recent.shelves.lock().topics.len() <= 10);
         let again = say(&recent, &first, 2, MOMENT);
-        assert_eq!(again.offset, 1);
+        assert_eq!(again.offset, 2, "whoever was told the first is told this one, too");
         let since = Since::After { epoch: &at.epoch, offset: at.offset };
         assert_eq!(told(recent.history(&first, since, &KEPT, MOMENT)), None);
     }
