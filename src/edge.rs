@@ -2,6 +2,7 @@
 
 pub mod server;
 pub mod tls;
+pub mod identify;
 pub mod upgrade;
 pub mod origin;
 mod finishing;
@@ -35,6 +36,7 @@ pub mod page;
 pub use answer::Problem;
 pub use auth::Caller;
 pub use body::{Body, Document, LargeBody};
+pub use identify::{Everybody, Handshake, Identify, Unidentified};
 pub use jid::{JidConfig, JidDoor};
 pub use origin::Origins;
 pub use query::{Id, Query};
@@ -42,7 +44,6 @@ pub use rest::Api;
 pub use server::{Gate, Running, SESSION_TTL, ServeConfig, serve};
 pub use stats::{EdgeCounts, EdgeStats};
 pub use tls::TlsFiles;
-pub use upgrade::{Everybody, Handshake, Identify, Unidentified};
 
 use std::{net::IpAddr, time::Duration};
 

@@ -11,8 +11,8 @@ use trunkline_actors::Hub;
 use trunkline_protocol::{Credential, Principal, Timestamp};
 
 use super::{
+    identify::{Handshake, Identify, Unidentified},
     tokens::TOKEN_BYTES_MAX,
-    upgrade::{Handshake, Identify, Unidentified},
 };
 
 /// The subprotocol that carries a token rather than naming one.

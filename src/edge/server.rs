@@ -30,11 +30,12 @@ use trunkline_protocol::{Principal, cable::DisconnectReason, limits};
 use super::{
     census::{self, Census},
     connection::Farewell,
-    finishing::attend,
+    finishing::{Unread, attend},
     gateway::{Core, Dismiss, Whom},
+    identify::Identify,
     origin::Origins,
     stats::EdgeStats,
-    upgrade::{self, Identify, IntoWire, Sealed, UNHEARD_MS},
+    upgrade::{self, IntoWire, Sealed, UNHEARD_MS},
 };
 pub(crate) use shared::{AtWork, Shared};
 use workers::{Serving, Workers, listeners};
@@ -234,10 +235,11 @@ where
         ($core:expr) => {{
             let core = $core;
             let app = app().into_factory().map_err(|error: S::Error| error.into().error_response());
-            apply_fn_factory(app, move |request: Request, app: &_| {
+            apply_fn_factory(app, move |mut request: Request, app: &_| {
+                let unread = Unread::of(&mut request);
                 // Whoever reads events takes a seat on this core.
                 request.extensions_mut().insert(core.clone());
-                attend::<_, _, B, _>(core.shared(), app.call(request))
+                attend::<_, _, B, _>(core.shared(), unread, app.call(request))
             })
         }};
     }
@@ -281,7 +283,7 @@ fn upgrades<T: 'static, W: IntoWire + 'static>(
         (Request, Framed<T, h1::Codec>),
         Response = (),
         Error = actix_http::Error,
-        Future = std::future::Ready<Result<(), actix_http::Error>>,
+        Future = impl Future<Output = Result<(), actix_http::Error>>,
     >,
     Future = impl Future,
 > {
@@ -289,8 +291,13 @@ fn upgrades<T: 'static, W: IntoWire + 'static>(
         let core = core.clone();
         async move {
             Ok::<_, ()>(fn_service(move |(request, framed): (Request, Framed<T, h1::Codec>)| {
-                upgrade::take(&core, request, framed, wire);
-                std::future::ready(Ok::<_, actix_http::Error>(()))
+                let refused = upgrade::take(&core, request, framed, wire);
+                async move {
+                    if let Some(refused) = refused {
+                        refused.await;
+                    }
+                    Ok::<_, actix_http::Error>(())
+                }
             }))
         }
     })

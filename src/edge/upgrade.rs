@@ -1,9 +1,11 @@
-//! GET /cable: route, origin, room, subprotocol; then a task of its own says who it is and welcomes it, or sends it away.
+//! GET /cable: route, origin, room, subprotocol. Who may come in is handed to a task of its own ([`welcome`]), which says who it is.
 //!
 //! Every WebSocket upgrade lands here, past the App and its middleware. The upgrade's future returns at once: while it lives, actix-http keeps
 //! the request's buffers, twelve times what a connection may cost.
 
-use std::{net::SocketAddr, os::fd::AsFd as _, rc::Rc, sync::Arc, time::Duration};
+mod welcome;
+
+use std::{os::fd::AsFd as _, rc::Rc};
 
 use actix_codec::Framed;
 use actix_http::{
@@ -13,109 +15,28 @@ use actix_http::{
     header::{self, HeaderMap, HeaderName, HeaderValue},
     ws::{HandshakeError, verify_handshake},
 };
-use actix_web::{HttpResponse, http::Uri, web};
+use actix_web::{HttpResponse, web};
 use base64::{Engine as _, prelude::BASE64_STANDARD};
 use bytes::Bytes;
-use futures::future::BoxFuture;
-use tokio::{net::TcpStream, time::timeout};
+use futures::{FutureExt as _, future::LocalBoxFuture};
+use tokio::net::TcpStream;
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
-use tracing::debug;
-use trunkline_actors::Hub;
-use trunkline_protocol::{
-    ConnectionId, Principal,
-    cable::{ServerFrame, Subprotocol},
-};
+use trunkline_protocol::{ConnectionId, Principal, cable::Subprotocol};
 
 use super::{
-    connection::{self, Client, Dialect, Farewell, Session},
-    gateway::{Core, Pace},
-    socket::{Duplex, Link, Wire, append_text, negotiate},
-    tickets::Kept,
+    connection::{Client, Dialect, Session},
+    gateway::Core,
+    identify::Handshake,
+    socket::{Duplex, Link, Wire, negotiate},
 };
+pub(crate) use welcome::IDENTIFY_DEADLINE;
+use welcome::{Said, refuse, welcome};
 
-/// How long naming a client may take; then it is sent away and comes back.
-pub(crate) const IDENTIFY_DEADLINE: Duration = Duration::from_secs(5);
-/// How long it may take until it is a client's turn, and it is named.
-const ARRIVE_DEADLINE: Duration = Duration::from_secs(10);
 /// The kernel's send buffer of one client: without it a stalled reader costs 2.3 MB of kernel memory before we notice.
 const SEND_BUFFER_BYTES: usize = 64 * 1024;
 
 /// A peer that acknowledges nothing for so long is gone: without it a client that lost power is pinged for a quarter of an hour.
 pub(crate) const UNHEARD_MS: u32 = 120_000;
-
-/// What a client showed when it asked for a cable.
-#[derive(Debug)]
-pub struct Handshake {
-    /// Path and query.
-    pub uri: Uri,
-    /// Cookies, `authorization`, and whatever else an application may ask for.
-    pub headers: HeaderMap,
-    /// From where; a proxy's address where there is one.
-    pub peer: Option<SocketAddr>,
-    /// Over TLS.
-    pub secure: bool,
-}
-
-impl Handshake {
-    /// The first query parameter of that name, decoded.
-    #[must_use]
-    pub fn query(&self, name: &str) -> Option<String> {
-        let pairs: Vec<(String, String)> = serde_urlencoded::from_str(self.uri.query()?).ok()?;
-        pairs.into_iter().find(|(key, _)| key == name).map(|(_, value)| value)
-    }
-    /// The header of that name, where it is text.
-    #[must_use]
-    pub fn header(&self, name: &str) -> Option<&str> {
-        self.headers.get(name)?.to_str().ok()
-    }
-    /// The cookie of that name.
-    #[must_use]
-    pub fn cookie(&self, name: &str) -> Option<&str> {
-        let cookies = self.headers.get_all(header::COOKIE).filter_map(|value| value.to_str().ok());
-        cookies.flat_map(|line| line.split(';')).find_map(|pair| {
-            let (key, value) = pair.trim().split_once('=')?;
-            (key == name).then_some(value)
-        })
-    }
-}
-
-/// Why a client was not let in.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Unidentified {
-    /// It showed nothing, or nothing that holds.
-    Unauthorized,
-    /// Its token has ended.
-    TokenExpired,
-    /// The token by which an application vouched for it has ended.
-    VouchExpired,
-    /// The token by which an application vouched for it does not say for whom.
-    Nameless,
-    /// It cannot be told just now (the hub is overloaded or closing): come back.
-    Unavailable,
-}
-
-/// Says who a client is. The hub's own answer is `auth`; an example may have another.
-pub trait Identify: Send + Sync + 'static {
-    /// Names the client, or refuses it.
-    fn identify<'a>(&'a self, hub: &'a Hub, handshake: &'a Handshake) -> BoxFuture<'a, Result<Principal, Unidentified>>;
-    /// May a client that shows this take up a lost connection of `who`, without being named anew? Only what is cheap to tell: whether `who`
-    /// still stands, and whether the client shows itself to be somebody else.
-    fn may_resume(&self, hub: &Hub, who: &Principal, _handshake: &Handshake) -> bool {
-        who.expires().is_none_or(|expires| hub.clock().now() < expires)
-    }
-    /// Somebody who was let in was told that they may not subscribe to this channel.
-    fn denied(&self, _hub: &Hub, _who: &Principal, _channel: &str) {}
-}
-
-/// Lets everybody in as the same principal: examples, benches and tests.
-#[derive(Clone, Debug)]
-pub struct Everybody(pub Principal);
-
-impl Identify for Everybody {
-    fn identify<'a>(&'a self, _: &'a Hub, _: &'a Handshake) -> BoxFuture<'a, Result<Principal, Unidentified>> {
-        Box::pin(async { Ok(self.0.clone()) })
-    }
-}
 
 /// What a plain `GET /cable` is told, as Rails does.
 pub async fn not_an_upgrade() -> HttpResponse<BoxBody> {
@@ -158,8 +79,14 @@ impl<T: Duplex + 'static> IntoWire for Sealed<T> {
 /// A TLS stream.
 pub(crate) struct Sealed<T>(pub T);
 
-/// Takes an upgrade over. Returns at once.
-pub(crate) fn take<T, W: IntoWire>(core: &Rc<Core>, mut request: Request, framed: Framed<T, h1::Codec>, wire: fn(T) -> W) {
+/// Takes an upgrade over. Who is refused stays among the requests until it has read why: there is room for so many of them.
+#[must_use]
+pub(crate) fn take<T, W: IntoWire>(
+    core: &Rc<Core>,
+    mut request: Request,
+    framed: Framed<T, h1::Codec>,
+    wire: fn(T) -> W,
+) -> Option<LocalBoxFuture<'static, ()>> {
     let parts = framed.into_parts();
     let link = Link::new(wire(parts.io).into_wire(), core.config().outbox_bytes_max);
     // Answers to requests pipelined before this one, still unsent, go first.
@@ -189,9 +116,11 @@ pub(crate) fn take<T, W: IntoWire>(core: &Rc<Core>, mut request: Request, framed
         Err(refused) => {
             out.extend_from_slice(refused.as_bytes());
             link.send_last(out.into());
-            core.outlive(refuse(link));
+            let at_work = core.shared().at_work();
+            return Some(Box::pin(refuse(link).map(move |()| drop(at_work))));
         }
     }
+    None
 }
 
 /// The same headers, apart from the request's buffer.
@@ -254,118 +183,4 @@ fn switching(request: &Request, speaks: Option<Subprotocol>, extension: Option<&
         {protocol}{extension}\r\n"
     )
     .into_bytes()
-}
-
-/// What has been said already: by us, and not yet sent; by the client, and not yet read.
-struct Said {
-    out: Vec<u8>,
-    unread: Bytes,
-}
-
-/// Names the client when it is its turn, or takes up the connection that it lost, then makes it an entry of this core. Commands that came
-/// earlier wait, unread; our own answer waits for the first frame, so that both go out at once. What few clients need is boxed: every byte of this
-/// future is copied for each of them.
-async fn welcome(core: Rc<Core>, link: Link, handshake: Handshake, dialect: Dialect, said: Said) {
-    let handshake = Arc::new(handshake);
-    let arriving = async {
-        let _turn = core.turnstiles.arrive().await;
-        identify(&core, &handshake, dialect.speaks).await
-    };
-    let (named, kept) = timeout(ARRIVE_DEADLINE, arriving).await.unwrap_or((Err(Unidentified::Unavailable), None));
-    let pace = Pace::asked(&handshake);
-    drop(handshake);
-    let Said { mut out, unread } = said;
-    let speaks = dialect.speaks;
-    let farewell = match named {
-        Ok(who) => {
-            let client = Rc::new(Client::new(link, ConnectionId::random(), who, dialect));
-            match kept {
-                Some(kept) => {
-                    client.link.send(out.into());
-                    Box::pin(resume(&core, &client, kept)).await;
-                }
-                None => greet(&core, &client, out, None),
-            }
-            if let Some(pace) = pace {
-                core.keep_pace(&client, pace);
-            }
-            // A task of its own: this one is larger than a connection may be.
-            actix_rt::spawn(Session::new(core, client, unread));
-            return;
-        }
-        Err(Unidentified::Unauthorized) => Farewell::UNAUTHORIZED,
-        // Base clients know no other word for it (`streams.md` 8.1).
-        Err(Unidentified::TokenExpired) if speaks == Subprotocol::Extended => Farewell::TOKEN_EXPIRED,
-        Err(Unidentified::TokenExpired) => Farewell::UNAUTHORIZED,
-        Err(Unidentified::VouchExpired) => Farewell::TOKEN_EXPIRED,
-        Err(Unidentified::Nameless) => Farewell::NAMELESS,
-        Err(Unidentified::Unavailable) => Farewell::SERVER_RESTART,
-    };
-    debug!(?farewell, "client not let in");
-    out.extend_from_slice(&farewell.frames());
-    link.send_last(out.into());
-    Box::pin(refuse(link)).await;
-    core.gone();
-}
-
-/// Who it is; and what it had, where it takes up a connection.
-async fn identify(
-    core: &Core,
-    handshake: &Arc<Handshake>,
-    speaks: Subprotocol,
-) -> (Result<Principal, Unidentified>, Option<Vec<Kept>>) {
-    let ticket = match speaks {
-        Subprotocol::Extended => Box::pin(connection::find(core, handshake)).await,
-        Subprotocol::Base | Subprotocol::Unsupported | Subprotocol::Events(_) => None,
-    };
-    match ticket {
-        Some(ticket) => (Ok(ticket.who), Some(ticket.subscriptions)),
-        None => (name(core, handshake).await, None),
-    }
-}
-
-async fn name(core: &Core, handshake: &Handshake) -> Result<Principal, Unidentified> {
-    let named = timeout(IDENTIFY_DEADLINE, core.shared().identify.identify(core.hub(), handshake)).await;
-    named.unwrap_or(Err(Unidentified::Unavailable))
-}
-
-/// The first frame, behind what has not been sent yet; `restored`: what the client has again, where it took up a connection.
-fn greet(core: &Core, client: &Rc<Client>, mut out: Vec<u8>, restored: Option<&[&str]>) {
-    let sid = (client.speaks == Subprotocol::Extended).then(|| client.id.to_string());
-    append_text(&mut out, &ServerFrame::Welcome { sid: sid.as_deref(), restored });
-    client.link.send(out.into());
-    if client.slot.get() == u32::MAX {
-        core.join(client);
-    }
-}
-
-/// Welcomes a client back. Seat, topics, welcome: nothing is heard between them. Where no channel grants anything any more, the client
-/// begins anew: an empty list would tell it that it has everything.
-async fn resume(core: &Rc<Core>, client: &Rc<Client>, kept: Vec<Kept>) {
-    let had_nothing = kept.is_empty();
-    core.expect(client);
-    let readmitted = connection::readmit(core, client, kept).await;
-    core.join(client);
-    let identifiers = core.reattach(client, readmitted);
-    let restored: Vec<&str> = identifiers.iter().map(|identifier| identifier.json()).collect();
-    greet(core, client, Vec::new(), (had_nothing || !restored.is_empty()).then_some(&restored));
-    core.stats().resumed();
-    let (hall, client) = (core.clone(), client.clone());
-    core.outlive(async move {
-        for identifier in identifiers {
-            connection::joined(&hall, &client, &identifier).await;
-        }
-    });
-}
-
-/// Drains a last answer, says that it was the last, and waits a moment for the other side to have read it.
-async fn refuse(link: Link) {
-    let _ = timeout(Duration::from_secs(2), async {
-        futures::future::poll_fn(|cx| link.poll_drain(cx)).await?;
-        futures::future::poll_fn(|cx| link.poll_shutdown(cx)).await?;
-        let mut scratch = [0; 1024];
-        while futures::future::poll_fn(|cx| link.poll_read(cx, &mut scratch)).await? > 0 {}
-        Ok::<_, std::io::Error>(())
-    })
-    .await;
 }

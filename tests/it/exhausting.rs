@@ -78,6 +78,32 @@ async fn refuses_more_sockets_than_it_may_open_and_lives() {
     assert!(status.success());
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn keeps_room_for_others_whatever_those_do_whom_it_refuses() {
+    let ours = getrlimit(Resource::Nofile);
+    let _ = setrlimit(Resource::Nofile, Rlimit { current: ours.maximum, maximum: ours.maximum });
+    let files = open_files();
+    let hub = Child::with("memory:", Some(files), "");
+    let mut refused = Vec::new();
+    for _ in 0..files + 80 {
+        let mut raw = Raw { stream: TcpStream::connect(hub.address).await.expect("the backlog takes it") };
+        raw.send(HANDSHAKE.replace("/cable", "/nowhere")).await;
+        refused.push(tokio::spawn(async move {
+            let mut status = [0; 12];
+            raw.stream.read_exact(&mut status).await.expect("answered");
+            // It has heard enough, and does not go at once.
+            tokio::time::sleep(Duration::from_millis(300)).await;
+            status
+        }));
+    }
+    for refused in refused {
+        let status = timeout(Duration::from_secs(60), refused).await.expect("in time").expect("answered");
+        assert_eq!(&status, b"HTTP/1.1 404");
+    }
+    assert_eq!(hub.door().get("/health").await.0, 200);
+    assert!(!hub.said().contains("nobody can be accepted"), "{}", hub.said());
+}
+
 /// A small disk of memory; `None` where this machine does not let us mount one.
 struct Disk(tempfile::TempDir);
 

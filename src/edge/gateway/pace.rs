@@ -9,7 +9,7 @@ use std::{
 use trunkline_protocol::{Timestamp, cable::ServerFrame};
 
 use super::Core;
-use crate::edge::{connection::Client, upgrade::Handshake};
+use crate::edge::{connection::Client, identify::Handshake};
 
 /// The longest pace that may be asked for; a connection that is pinged less often dies unnoticed.
 const SLOWEST_S: u64 = 300;

@@ -31,7 +31,7 @@ pub struct House {
     pub running: Running,
 }
 
-/// Lets everybody in but those who say `?token=bad`; `?user=7` is user 7, who resumes no other's connection; applications sign with [`SECRET`].
+/// Lets everybody in but those who say `?token=bad`; `slow` takes four seconds to be known; `?user=7` is user 7, who resumes no other's connection; applications sign with [`SECRET`].
 struct ByQuery;
 
 impl Identify for ByQuery {
@@ -45,7 +45,14 @@ impl Identify for ByQuery {
             Some("old") => Err(Unidentified::TokenExpired),
             _ => Ok(who),
         };
-        async { named }.boxed()
+        let is_slow = handshake.query("token").as_deref() == Some("slow");
+        async move {
+            if is_slow {
+                tokio::time::sleep(Duration::from_secs(4)).await;
+            }
+            named
+        }
+        .boxed()
     }
     fn may_resume(&self, _: &Hub, who: &Principal, handshake: &Handshake) -> bool {
         handshake.query("user").is_none_or(|user| user == who.user.0.to_string())

@@ -176,3 +176,21 @@ async fn waits_for_one_who_says_a_byte_now_and_then_and_goes_on_pinging_it() {
     raw.send([*last]).await;
     assert!(raw.text().await.contains("confirm_subscription"));
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn lets_in_who_is_known_while_many_have_to_be_asked_about() {
+    let house = House::with(trunkline::actors::Plan::new(), |config| config.cores = 1).await;
+    let mut slow = Vec::new();
+    for _ in 0..100 {
+        let mut raw = house.raw().await;
+        raw.send(super::harness::HANDSHAKE.replace("/cable", "/cable?token=slow")).await;
+        slow.push(raw);
+    }
+    let mut known = house.client().await;
+    assert_eq!(house.running.stats().total().connections, 1, "none of those who came before is in yet");
+    known.is_alive().await;
+    for mut raw in slow {
+        assert!(raw.answer().await.starts_with("HTTP/1.1 101"));
+        assert_eq!(raw.text().await, r#"{"type":"welcome"}"#);
+    }
+}
