@@ -12,7 +12,10 @@ mod resuming;
 mod session;
 mod subscriptions;
 
-use std::cell::{Cell, RefCell};
+use std::{
+    cell::{Cell, RefCell},
+    rc::Rc,
+};
 
 use bytes::Bytes;
 use serde_json::Value;
@@ -115,8 +118,6 @@ pub(crate) struct Client {
     pub paced: Cell<bool>,
     /// Resumed: looks of the pulse until it is told what is live, whether or not it asked for what it missed.
     pub held: Cell<u8>,
-    /// It is being told what it missed.
-    pub recovering: Cell<bool>,
     /// Its subscriptions.
     pub subscriptions: RefCell<Subscriptions>,
     farewell: Cell<Option<Farewell>>,
@@ -137,7 +138,6 @@ impl Client {
             heard: Cell::new(0),
             paced: Cell::new(false),
             held: Cell::new(0),
-            recovering: Cell::new(false),
             subscriptions: RefCell::default(),
             farewell: Cell::new(None),
             silent: Cell::new(false),
@@ -146,6 +146,10 @@ impl Client {
     /// In which form it is told things.
     pub(crate) fn dialect(&self) -> Dialect {
         Dialect { speaks: self.speaks, deflates: self.deflates }
+    }
+    /// Whether it is here, and subscribed to that.
+    pub(crate) fn stands(&self, identifier: &Rc<Identifier>) -> bool {
+        self.slot.get() != u32::MAX && self.subscriptions.borrow().get(identifier).is_some_and(|one| one.confirmed)
     }
     /// Sends one frame.
     pub(crate) fn send(&self, frame: &ServerFrame<'_>) -> Sent {

@@ -3,9 +3,12 @@
 mod bad_input;
 #[path = "../../examples/conformance/channels.rs"]
 mod channels;
+mod closing;
 mod deflate;
 mod extended;
+mod given_up;
 pub mod harness;
+mod held;
 mod identity;
 mod lifecycle;
 mod presence;

@@ -58,7 +58,7 @@ pub(super) fn begin(core: &Rc<Core>, client: &Rc<Client>, text: &str) -> Option<
         }
         ClientFrame::History { identifier, history } => {
             let (identifier, core, client) = (core.known(&identifier)?, core.clone(), client.clone());
-            Some(Box::pin(async move { core.recover(&client, &identifier, &history).await }))
+            Some(Box::pin(async move { client.unhurried(core.recover(&client, &identifier, &history)).await }))
         }
         ClientFrame::Whisper { identifier, data } => whisper(core, client, &identifier, data),
         ClientFrame::Presence { identifier, records } => {
@@ -173,7 +173,7 @@ fn with_history<'a>(
     request: HistoryRequest,
 ) -> LocalBoxFuture<'a, ()> {
     let settle = || settle(core, client, identifier, admission);
-    Box::pin(async move { core.confirm_and_recover(client, identifier, &request, settle).await })
+    Box::pin(async move { client.unhurried(core.confirm_and_recover(client, identifier, &request, settle)).await })
 }
 
 /// Asks the channel for a place.

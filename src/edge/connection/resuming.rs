@@ -18,8 +18,8 @@ use trunkline_protocol::{ConnectionId, Principal, cable::Identifier};
 use super::{Client, commands};
 use crate::edge::{
     gateway::{Core, TakeUp},
+    identify::Handshake,
     tickets::{Kept, Ticket},
-    upgrade::Handshake,
 };
 
 /// How long other cores may take to say whether they still hold the connection.
@@ -128,6 +128,14 @@ impl Client {
             topics: one.moved.then(|| one.topics.iter().cloned().collect()),
         });
         Ticket { who: self.who.clone(), subscriptions: kept.collect() }
+    }
+    /// While it is told what it missed, the pulse lets nothing go; then it counts anew, for there may be more to ask.
+    pub(crate) async fn unhurried(&self, telling: impl Future<Output = ()>) {
+        let is_held = self.held.take() > 0;
+        telling.await;
+        if is_held {
+            self.held.set(HELD_LOOKS);
+        }
     }
     /// Hands over what it has to the connection on which its client came back, and goes.
     pub(crate) fn hand_over(&self, may: &dyn Fn(&Principal) -> bool) -> Option<Ticket> {

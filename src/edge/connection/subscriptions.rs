@@ -45,9 +45,18 @@ impl Subscription {
     pub(crate) fn attends(&self) -> Option<&Topic> {
         self.asides.as_deref().filter(|asides| asides.present)?.presence.as_ref()
     }
-    /// Whether what is live on this topic waits.
-    pub(crate) fn holds(&self, topic: &Topic) -> bool {
-        self.asides.as_deref().is_some_and(|asides| asides.held.iter().any(|(held, _)| held == topic))
+    /// From which offset on what is live on this topic waits, where it does.
+    pub(crate) fn held(&self, topic: &Topic) -> Option<u64> {
+        self.asides.as_deref()?.held.iter().find(|(held, _)| held == topic).map(|(_, upto)| *upto)
+    }
+    /// It no longer hears the topic, and nothing of it waits; whether it did.
+    pub(crate) fn unfollow(&mut self, topic: &Topic) -> bool {
+        let Some(at) = self.topics.iter().position(|one| one == topic) else { return false };
+        self.topics.remove(at);
+        if let Some(asides) = &mut self.asides {
+            asides.held.retain(|(held, _)| held != topic);
+        }
+        true
     }
     /// What is live on this topic waits, from this offset on.
     pub(crate) fn hold(&mut self, topic: Topic, upto: u64) {
@@ -112,9 +121,9 @@ mod tests {
     fn a_hold_leaves_nothing_behind_where_there_was_nothing() {
         let (mut subscription, topic) = (begun(), Topic::channel("rows"));
         subscription.hold(topic.clone(), 7);
-        assert!(subscription.holds(&topic) && !subscription.holds(&Topic::channel("other")));
+        assert_eq!((subscription.held(&topic), subscription.held(&Topic::channel("other"))), (Some(7), None));
         assert_eq!(subscription.let_go(), [(topic.clone(), 7)]);
-        assert!(subscription.asides.is_none() && !subscription.holds(&topic) && subscription.let_go().is_empty());
+        assert!(subscription.asides.is_none() && subscription.held(&topic).is_none() && subscription.let_go().is_empty());
     }
 
     #[test]
@@ -124,6 +133,6 @@ mod tests {
         subscription.asides = Some(Box::new(asides));
         subscription.hold(topic.clone(), 7);
         subscription.let_go();
-        assert_eq!((subscription.attends(), subscription.holds(&topic)), (Some(&topic), false));
+        assert_eq!((subscription.attends(), subscription.held(&topic)), (Some(&topic), None));
     }
 }

@@ -118,7 +118,7 @@ fn plan(table: &Table, broadcasts: &[&Broadcast]) -> Vec<Lane> {
     let mut lanes = Vec::new();
     let Some(first) = broadcasts.first() else { return lanes };
     let plain = broadcasts.iter().all(|one| one.topic == first.topic && one.except.is_none())
-        && table.caught_up(&first.topic, first_offset(broadcasts, &first.topic)).next().is_none();
+        && table.caught_up(&first.topic, first_offset(broadcasts)).next().is_none();
     // The common case, one topic without exceptions, needs no look at single clients: nobody is in two groups, or there is one frame.
     if plain && (broadcasts.len() == 1 || table.groups(&first.topic).nth(1).is_none()) {
         for group in table.groups(&first.topic) {
@@ -130,10 +130,9 @@ fn plan(table: &Table, broadcasts: &[&Broadcast]) -> Vec<Lane> {
     lanes
 }
 
-/// The first offset that a topic is told here; they grow.
-fn first_offset(broadcasts: &[&Broadcast], topic: &Topic) -> u64 {
-    let mut offsets = broadcasts.iter().filter(|one| one.topic == *topic).filter_map(|one| one.offset.as_ref());
-    offsets.next().map_or(u64::MAX, |at| at.offset)
+/// The first offset that a topic is told with these, its own; they grow.
+fn first_offset(of_topic: &[&Broadcast]) -> u64 {
+    of_topic.iter().find_map(|one| one.offset.as_ref()).map_or(u64::MAX, |at| at.offset)
 }
 
 /// All of these broadcasts for one group.
@@ -184,7 +183,7 @@ fn sorted(table: &Table, broadcasts: &[&Broadcast], lanes: &mut Vec<Lane>) {
             mix(&mut seen, slot, 2);
         }
     }
-    for slot in topics.iter().flat_map(|topic| table.caught_up(topic, first_offset(broadcasts, topic))) {
+    for slot in topics.iter().flat_map(|topic| table.caught_up(topic, first_offset(&by_topic[topic]))) {
         mix(&mut seen, slot, 2);
     }
     for topic in &topics {

@@ -36,6 +36,7 @@ pub(super) fn start(core: &Rc<Core>) {
 
 fn beat(core: &Rc<Core>, beat: u32) {
     core.readings.borrow_mut().clear();
+    core.table.borrow_mut().tidy();
     let now = core.hub().clock().now();
     if beat == 0 {
         core.shared().tickets.sweep(Instant::now());
@@ -88,9 +89,7 @@ fn look(core: &Rc<Core>, client: &Rc<Client>, now: Timestamp) {
     }
     match client.held.get() {
         0 => {}
-        1 if client.recovering.get() => {}
         1 => {
-            client.held.set(0);
             let (core, client) = (core.clone(), client.clone());
             actix_rt::spawn(async move { core.let_go_of_all(&client).await });
         }

@@ -74,7 +74,6 @@ impl Core {
         mut unconfirmed: bool,
         mut turn: SemaphorePermit<'a>,
     ) {
-        let _recovering = Recovering::begin(client);
         // Until it is told what it missed, it hears nothing that is live.
         self.hold(client, identifier, |topic| since(topic, request).is_some());
         let epoch = self.hub().epoch();
@@ -169,7 +168,8 @@ impl Core {
             return Told::Nobody;
         }
         let read = wanted.iter().enumerate().map(|(at, (topic, since))| {
-            let part = Part::Memory { first: unconfirmed && at == 0, last: at + 1 == wanted.len() };
+            let held = client.subscriptions.borrow().get(identifier).and_then(|subscription| subscription.held(topic));
+            let part = Part::Memory { first: unconfirmed && at == 0, last: at + 1 == wanted.len(), held };
             self.remembered(topic, *since, part, hearer)
         });
         let Some(read) = read.collect::<Option<Vec<_>>>() else { return Told::NotWhole };
@@ -202,20 +202,6 @@ impl Core {
         while self.table.borrow().is_fanning_out() {
             self.pass_over.notified().await;
         }
-    }
-}
-
-/// While this is held, the client is being told what it missed: nobody else lets its subscriptions go.
-struct Recovering<'a>(&'a Client);
-impl<'a> Recovering<'a> {
-    fn begin(client: &'a Client) -> Self {
-        client.recovering.set(true);
-        Self(client)
-    }
-}
-impl Drop for Recovering<'_> {
-    fn drop(&mut self) {
-        self.0.recovering.set(false);
     }
 }
 

@@ -51,6 +51,8 @@ pub(super) struct Table {
     /// Who was told a topic's history up to an offset: what is still on its way up to there has been told already.
     caught_up: HashMap<Topic, HashMap<Place, u64>>,
     identifiers: HashSet<Interned>,
+    /// Names that were to be forgotten while something still held them (a reading, a frame on its way), by address.
+    lingering: HashMap<usize, Rc<Identifier>>,
 }
 
 impl Table {
@@ -182,7 +184,20 @@ impl Table {
         // Ours and the table's: nobody else has it.
         if Rc::strong_count(&identifier) == 2 {
             self.identifiers.remove(identifier.text());
+        } else {
+            self.lingering.insert(Rc::as_ptr(&identifier).addr(), identifier);
         }
+    }
+    /// Forgets the names that nothing holds any longer.
+    pub(super) fn tidy(&mut self) {
+        let Self { lingering, identifiers, .. } = self;
+        lingering.retain(|_, identifier| {
+            let is_held = Rc::strong_count(identifier) > 2;
+            if !is_held {
+                identifiers.remove(identifier.text());
+            }
+            is_held
+        });
     }
 }
 
@@ -203,5 +218,28 @@ impl Eq for Interned {}
 impl Hash for Interned {
     fn hash<H: Hasher>(&self, state: &mut H) {
         self.0.text().hash(state);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn forgets_a_name_once_nothing_holds_it_any_longer() {
+        let mut table = Table::default();
+        let (one, other) = (table.intern("one"), table.intern("other"));
+        let (reading, subscription) = (one.clone(), other.clone());
+        table.forget(one);
+        table.forget(other);
+        table.tidy();
+        assert!(table.known("one").is_some() && table.known("other").is_some(), "both are in use");
+        drop(reading);
+        table.tidy();
+        assert!(table.known("one").is_none() && table.known("other").is_some());
+        table.forget(subscription.clone());
+        table.forget(subscription);
+        table.tidy();
+        assert!(table.identifiers.is_empty() && table.lingering.is_empty());
     }
 }

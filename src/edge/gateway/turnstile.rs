@@ -6,6 +6,7 @@ use std::time::Duration;
 use tokio::{
     sync::{Semaphore, SemaphorePermit},
     task::yield_now,
+    time::{Instant, sleep},
 };
 
 /// Handshakes in one turn: two milliseconds' work.
@@ -53,6 +54,19 @@ pub(super) fn farewells_per_ms(clients: usize, drain_timeout: Duration) -> usize
     ARRIVALS_PER_MS.max(clients.div_ceil(half))
 }
 
+/// Does it to so many in each millisecond, by the clock: where a nap was longer than a millisecond, to as many more.
+pub(super) async fn paced<T>(all: &[T], per_ms: usize, each: impl Fn(&T)) {
+    let (began, mut rest) = (Instant::now(), all);
+    while !rest.is_empty() {
+        let passed = usize::try_from(began.elapsed().as_millis()).unwrap_or(usize::MAX);
+        let due = passed.saturating_add(1).saturating_mul(per_ms).min(all.len());
+        let (now, later) = rest.split_at(due.saturating_sub(all.len() - rest.len()));
+        now.iter().for_each(&each);
+        rest = later;
+        sleep(Duration::from_millis(1)).await;
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use std::{cell::Cell, rc::Rc};
@@ -83,6 +97,21 @@ mod tests {
             })
             .await;
         assert!(turns.get() >= 5, "{}", turns.get());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn keeps_its_pace_however_late_it_is_woken() {
+        let (all, done, began) = (vec![(); 1_000], Cell::new(0), Instant::now());
+        let busy = async {
+            while done.get() < all.len() {
+                // Whatever else the core does takes ten milliseconds of each turn.
+                tokio::time::advance(Duration::from_millis(10)).await;
+                yield_now().await;
+            }
+        };
+        tokio::join!(paced(&all, 10, |()| done.set(done.get() + 1)), busy);
+        assert!(began.elapsed() >= Duration::from_millis(90), "{:?}", began.elapsed());
+        assert!(began.elapsed() <= Duration::from_millis(150), "{:?}", began.elapsed());
     }
 
     #[test]

@@ -9,6 +9,7 @@ use std::{
 };
 
 use actix::Addr;
+use futures::Stream;
 use parking_lot::Mutex;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tracing::info;
@@ -17,10 +18,10 @@ use trunkline_protocol::Principal;
 
 use super::ServeConfig;
 use crate::edge::{
-    gateway::{Core, Drain, Gateway, Whom, outlet},
+    gateway::{Batch, Core, Drain, Gateway, Whom, outlet},
+    identify::Identify,
     stats::EdgeStats,
     tickets::Tickets,
-    upgrade::Identify,
 };
 
 /// What every core shares.
@@ -73,13 +74,16 @@ impl Shared {
     pub(super) fn enter(self: &Arc<Self>) -> Rc<Core> {
         let mut gateways = self.gateways.lock();
         let core = Core::new(gateways.len(), self.clone());
+        gateways.push(Gateway::open(core.clone(), self.attach()));
+        core
+    }
+    /// From now on the hub hands this over for one more core.
+    pub(crate) fn attach(&self) -> impl Stream<Item = Batch> + use<> {
         let (outlet, batches) = outlet();
-        let gateway = Gateway::open(core.clone(), batches);
         let outlet: Arc<dyn Outlet> = Arc::new(outlet);
         self.hub.attach(outlet.clone());
         self.outlets.lock().push(outlet);
-        gateways.push(gateway);
-        core
+        batches
     }
     /// Takes room for one more cable, if there is any.
     pub(crate) fn reserve(&self) -> bool {

@@ -51,6 +51,8 @@ pub(super) enum Part {
         first: bool,
         /// It is the last topic that was asked for: the word that this was all goes out with it.
         last: bool,
+        /// From which offset on what is live waits for it: that is told whatever the clocks say.
+        held: Option<u64>,
     },
 }
 
@@ -102,7 +104,13 @@ impl Core {
         if let Some(known) = self.readings.borrow().known.get(&question) {
             return Some(known.clone());
         }
-        self.framed(question, self.hub().history(topic, since), hearer)
+        let history = match (self.hub().history(topic, since), since, part) {
+            (History::Recovered { broadcasts, upto }, Since::Seconds(_), Part::Memory { held: Some(held), .. }) if upto > held => {
+                self.and_what_waited(topic, broadcasts, held)
+            }
+            (history, ..) => history,
+        };
+        self.framed(question, history, hearer)
     }
     /// The next portion of what only the journal holds of it: `None` where there is none, `Err` where it cannot be told.
     pub(super) async fn recalled(&self, topic: &Topic, since: Since<'_>, hearer: Hearer<'_>) -> Result<Option<Rc<Reading>>, ()> {
@@ -120,7 +128,7 @@ impl Core {
         let Hearer { identifier, dialect } = hearer;
         let (first, last) = match question.part {
             Part::Journal => (false, false),
-            Part::Memory { first, last } => (first, last),
+            Part::Memory { first, last, .. } => (first, last),
         };
         let mut composer = Composer::default();
         if first {
