@@ -9,7 +9,7 @@ use std::{os::fd::AsFd as _, rc::Rc};
 
 use actix_codec::Framed;
 use actix_http::{
-    HttpMessage as _, Method, Request,
+    HttpMessage as _, Method, Request, Version,
     body::BoxBody,
     h1,
     header::{self, HeaderMap, HeaderName, HeaderValue},
@@ -155,9 +155,12 @@ fn admit(core: &Core, request: &Request, secure: bool) -> Result<Option<Subproto
         ),
         other => answer("400 Bad Request", "", &format!("Not a WebSocket handshake: {other}")),
     })?;
-    let key = request.headers().get(header::SEC_WEBSOCKET_KEY).map(|key| key.as_bytes());
-    if !key.is_some_and(|key| BASE64_STANDARD.decode(key).is_ok_and(|key| key.len() == 16)) || request.method() != Method::GET {
-        return Err(answer("400 Bad Request", "", "Not a WebSocket handshake: the key is not 16 bytes in base64"));
+    if request.version() < Version::HTTP_11 {
+        return Err(answer("400 Bad Request", "", "Not a WebSocket handshake: HTTP/1.1 at least is needed"));
+    }
+    let keys: Vec<_> = request.headers().get_all(header::SEC_WEBSOCKET_KEY).collect();
+    if !matches!(&*keys, [key] if BASE64_STANDARD.decode(key).is_ok_and(|key| key.len() == 16)) || request.method() != Method::GET {
+        return Err(answer("400 Bad Request", "", "Not a WebSocket handshake: there is not one key, of 16 bytes in base64"));
     }
     if !config.origins.admit(request.headers(), secure) {
         return Err(answer("404 Not Found", "", "Page not found"));

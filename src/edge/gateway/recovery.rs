@@ -62,6 +62,8 @@ impl Core {
         settle: impl FnOnce(),
     ) {
         self.caught_up(client).await;
+        // A pass under way may still tell things under the name of a subscription that ended a moment ago.
+        self.between_passes().await;
         let turn = self.turnstiles.recover().await;
         settle();
         self.tell_missed(client, identifier, request, true, turn).await;

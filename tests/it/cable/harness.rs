@@ -31,7 +31,7 @@ pub struct House {
     pub running: Running,
 }
 
-/// Lets everybody in but those who say `?token=bad`; `slow` takes four seconds to be known; `?user=7` is user 7, who resumes no other's connection; applications sign with [`SECRET`].
+/// Lets everybody in but those who say `?token=bad`; `slow` takes three seconds to be known; `?user=7` is user 7, who resumes no other's connection; applications sign with [`SECRET`].
 struct ByQuery;
 
 impl Identify for ByQuery {
@@ -48,7 +48,7 @@ impl Identify for ByQuery {
         let is_slow = handshake.query("token").as_deref() == Some("slow");
         async move {
             if is_slow {
-                tokio::time::sleep(Duration::from_secs(4)).await;
+                tokio::time::sleep(Duration::from_secs(3)).await;
             }
             named
         }

@@ -11,7 +11,7 @@ use trunkline::{
     protocol::Topic,
 };
 
-use super::harness::{Cable, House, after, stream};
+use super::harness::{Cable, HANDSHAKE, House, after, frame, stream};
 
 const PERIOD: Duration = Duration::from_millis(300);
 
@@ -129,4 +129,45 @@ async fn tells_what_is_live_on_a_topic_that_was_forgotten_meanwhile() {
     }
     house.say("chat", json!("new life")).await;
     assert_eq!(client.message().await, "new life");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn tells_nothing_twice_to_one_who_leaves_and_comes_back_in_one_breath() {
+    // So many that a pass over them lets others on the core have their turn in the middle of it.
+    let house = House::with(Plan::new(), |config| config.cores = 1).await;
+    let subscribe = json!({"command":"subscribe","identifier":stream("chat")}).to_string();
+    let mut crowd = Vec::new();
+    for _ in 0..600 {
+        let mut raw = house.raw().await;
+        raw.send([HANDSHAKE.as_bytes(), &frame(0x81, subscribe.as_bytes())].concat()).await;
+        crowd.push(raw);
+    }
+    let mut client = house.extended("/cable").await.0;
+    client.subscribe(&stream("chat")).await;
+    house.say("chat", json!(0)).await;
+    let mut seen = client.hear().await;
+    let hub = house.hub.clone();
+    let talking = tokio::spawn(async move {
+        for number in 1.. {
+            let broadcast = super::channels::broadcast(Topic::pubsub("chat"), &json!(number));
+            hub.publish(broadcast, true).await.expect("published");
+            sleep(Duration::from_millis(2)).await;
+        }
+    });
+    for _ in 0..60 {
+        let again = json!({"command":"subscribe","identifier":stream("chat"),"history":after(&seen)});
+        client.command("unsubscribe", &stream("chat")).await;
+        client.send(again.to_string()).await;
+        // What comes before the confirmation belongs to the subscription that has ended.
+        while client.hear().await["type"] != "confirm_subscription" {}
+        loop {
+            let frame = client.hear().await;
+            if frame["type"] == "confirm_history" {
+                break;
+            }
+            assert_eq!(frame["message"].as_u64(), seen["message"].as_u64().map(|number| number + 1), "{frame}");
+            seen = frame;
+        }
+    }
+    talking.abort();
 }

@@ -186,8 +186,8 @@ async fn lets_in_who_is_known_while_many_have_to_be_asked_about() {
         raw.send(super::harness::HANDSHAKE.replace("/cable", "/cable?token=slow")).await;
         slow.push(raw);
     }
+    // Behind them, and in before any of them.
     let mut known = house.client().await;
-    assert_eq!(house.running.stats().total().connections, 1, "none of those who came before is in yet");
     known.is_alive().await;
     for mut raw in slow {
         assert!(raw.answer().await.starts_with("HTTP/1.1 101"));

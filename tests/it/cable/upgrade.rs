@@ -42,6 +42,8 @@ async fn answers_what_is_no_handshake_with_what_is_wrong() {
         (HANDSHAKE.replace("Sec-WebSocket-Version: 13\r\n", ""), "400"),
         (HANDSHAKE.replace("dGhlIHNhbXBsZSBub25jZQ==", "short"), "400"),
         (HANDSHAKE.replace("Sec-WebSocket-Key", "X-Key"), "400"),
+        (HANDSHAKE.replace("Host: hub", "Host: hub\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA=="), "400"),
+        (HANDSHAKE.replace("HTTP/1.1", "HTTP/1.0"), "400"),
         (HANDSHAKE.replace("GET /cable", "POST /cable"), "405"),
         (HANDSHAKE.replace("Host: hub", "Host: hub\r\nOrigin: http://evil.example"), "404"),
         ("GET /hello HTTP/1.1\r\nHost: hub\r\n\r\n".to_owned(), "200"),
