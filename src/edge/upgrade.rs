@@ -158,8 +158,9 @@ fn admit(core: &Core, request: &Request, secure: bool) -> Result<Option<Subproto
     if request.version() < Version::HTTP_11 {
         return Err(answer("400 Bad Request", "", "Not a WebSocket handshake: HTTP/1.1 at least is needed"));
     }
-    let keys: Vec<_> = request.headers().get_all(header::SEC_WEBSOCKET_KEY).collect();
-    if !matches!(&*keys, [key] if BASE64_STANDARD.decode(key).is_ok_and(|key| key.len() == 16)) || request.method() != Method::GET {
+    let mut keys = request.headers().get_all(header::SEC_WEBSOCKET_KEY);
+    let key = keys.next().filter(|_| keys.next().is_none());
+    if !key.is_some_and(|key| BASE64_STANDARD.decode(key).is_ok_and(|key| key.len() == 16)) || request.method() != Method::GET {
         return Err(answer("400 Bad Request", "", "Not a WebSocket handshake: there is not one key, of 16 bytes in base64"));
     }
     if !config.origins.admit(request.headers(), secure) {
