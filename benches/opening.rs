@@ -1,5 +1,5 @@
 //! What a hub with a long history costs: how long it takes to open, how much memory 100,000 known and 1,000 awake streams need,
-//! and what one awake stream adds.
+//! what one awake stream adds, and what it takes to tell a dashboard what it missed in nearly 100,000 commits.
 //!
 //! `cargo bench --bench opening -- [streams] [commits]` (100,000 streams and 1,000,000 commits by default). Each phase is a process of
 //! its own on the same journal, so that what filled it is not counted.
@@ -19,18 +19,22 @@ use futures::{StreamExt as _, stream};
 use hub_process::{resident_of, scratch};
 use serde_json::json;
 use trunkline_actors::{
-    Entity as _, Hub, HubConfig,
+    Entity as _, History, Hub, HubConfig, Since,
     accounts::{PasswordConfig, Passwords},
     streams::{
         StreamsConfig,
         board::{Board, Kept, filter::Filter, sort::Sort},
-        stream::{Changes, Draft, Stream, StreamCommand},
+        channel::Filter as DashboardFilter,
+        stream::{self as livestream, Changes, Draft, StreamCommand},
         writing,
     },
     wings::{self, WingsConfig},
 };
 use trunkline_persistence::Journal;
-use trunkline_protocol::{EntityId, Principal, limits::BLOCKING_THREADS_MAX};
+use trunkline_protocol::{
+    EntityId, Position, Principal,
+    limits::{BLOCKING_THREADS_MAX, RECALL_COMMITS_MAX},
+};
 
 /// As in the program itself.
 #[global_allocator]
@@ -53,7 +57,7 @@ fn main() {
     let number = |at: usize, default: u64| words.get(at).and_then(|word| word.parse().ok()).unwrap_or(default);
     let (streams, commits) = (number(0, 100_000), number(1, 1_000_000));
     let folder = tempfile::tempdir_in(scratch()).expect("a scratch folder");
-    for phase in ["fill", "open", "awake"] {
+    for phase in ["fill", "open", "awake", "away"] {
         let status = Command::new(std::env::current_exe().expect("this bench"))
             .args([phase, &folder.path().to_string_lossy(), &streams.to_string(), &commits.to_string()])
             .status()
@@ -84,6 +88,7 @@ async fn run(phase: &str, folder: &Path, streams: u64, commits: u64) {
                 mib()
             );
         }
+        "away" => come_back(&hub, &*journal).await,
         _ => awaken(&hub, &*journal).await,
     }
     hub.close().await;
@@ -145,7 +150,7 @@ async fn settle() {
 }
 
 async fn read(journal: &dyn Journal, kept: &Kept) {
-    let history = journal.read(&EntityId::new(Stream::KIND, &kept.home), 0).await.expect("a history");
+    let history = journal.read(&EntityId::new(livestream::Stream::KIND, &kept.home), 0).await.expect("a history");
     assert!(!history.is_empty(), "every stream was added");
 }
 
@@ -155,6 +160,48 @@ async fn wake(hub: &Hub, streams: &[Arc<Kept>]) {
         let _ = writing::ask(hub, id, StreamCommand::Unpin { id }, hub.asking(&Principal::house())).await;
     };
     stream::iter(streams).for_each_concurrent(AT_ONCE, |kept| wake(kept.stream.id)).await;
+}
+
+/// A dashboard was away for so many commits, each of another stream: what it missed is told from the journal.
+async fn come_back(hub: &Hub, journal: &dyn Journal) {
+    let missed = (RECALL_COMMITS_MAX - 1_000).min(journal.head() - 1);
+    let (from, topic, epoch) = (journal.head() - missed, DashboardFilter::default().topic(), hub.epoch());
+    let start = Instant::now();
+    let commits = read_upto_head(journal, from).await;
+    let reading = start.elapsed();
+    let (mut place, mut portions, mut told, mut bytes) = (from << 10 | 1023, Vec::new(), 0, 0);
+    let start = Instant::now();
+    loop {
+        let begun = Instant::now();
+        let Some(found) = hub.recall(&topic, Since::After { epoch: &epoch, offset: place }).await else { break };
+        let History::Recovered { broadcasts, upto } = found else { panic!("the journal reaches so far") };
+        portions.push(begun.elapsed());
+        (told, place) = (told + broadcasts.len(), upto);
+        bytes += broadcasts.iter().map(|one| one.message.len()).sum::<usize>();
+    }
+    let telling = start.elapsed();
+    portions.sort_unstable();
+    println!(
+        "away for {commits} commits: {told} broadcasts, {} MB in {} portions, {:.1} us each ({:.1} times reading the commits alone); \
+         a portion {:.0} ms, the longest {:.0}",
+        bytes / 1_000_000,
+        portions.len(),
+        telling.as_secs_f64() * 1e6 / told as f64,
+        telling.as_secs_f64() / reading.as_secs_f64(),
+        portions[portions.len() / 2].as_secs_f64() * 1e3,
+        portions[portions.len() - 1].as_secs_f64() * 1e3,
+    );
+}
+
+/// Reads the commits after a position up to the head; how many there are.
+async fn read_upto_head(journal: &dyn Journal, from: Position) -> usize {
+    let (mut pages, mut at, mut commits) = (journal.follow(from), from, 0);
+    while at < journal.head() {
+        let page = pages.next().await.expect("it is open").expect("a page");
+        commits += page.len();
+        at = page.last().map_or(at, |last| last.position);
+    }
+    commits
 }
 
 fn mib() -> u64 {
