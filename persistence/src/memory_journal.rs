@@ -3,13 +3,10 @@
 //! Who talks to it: `open.rs` for `memory:`, and every test above this floor. It never touches a disk, and keeps no promise over a
 //! real restart; [`restarted`](MemoryJournal::restarted) plays one.
 
-use std::{
-    collections::{BTreeMap, HashMap, VecDeque},
-    sync::Arc,
-    time::Duration,
-};
+mod pages;
 
-use bytes::Bytes;
+use std::{sync::Arc, time::Duration};
+
 use futures::{FutureExt as _, future::BoxFuture, stream::BoxStream};
 use parking_lot::Mutex;
 use tokio::sync::{oneshot, watch};
@@ -18,6 +15,7 @@ use trunkline_protocol::{
     limits::{FOLLOW_PAGE_MAX, RECORD_BYTES_MAX},
 };
 
+use self::pages::Pages;
 use crate::{AppendError, Appended, FollowError, Journal, JournalError, JournalStats, Loaded, Snapshot, journal::new_epoch};
 
 /// What shall go wrong with an append that is yet to come.
@@ -52,31 +50,6 @@ struct Book {
 struct Head {
     position: Position,
     closed: bool,
-}
-
-#[derive(Default)]
-struct Pages {
-    /// Position `n` is at `n - 1`.
-    commits: Vec<Commit>,
-    histories: HashMap<EntityId, Vec<Position>>,
-    snapshots: BTreeMap<String, Stored>,
-    faults: VecDeque<Fault>,
-    failing_reads: usize,
-    failing_saves: usize,
-    never_closes: bool,
-    /// While paused: what was asked and is not yet durable.
-    unsynced: Option<Vec<Unsynced>>,
-    appended: u64,
-    closed: bool,
-}
-
-/// An append that is asked for and not yet durable, and whom to answer.
-type Unsynced = (NewCommit, oneshot::Sender<Result<Appended, AppendError>>);
-
-#[derive(Clone, Default)]
-struct Stored {
-    at: u64,
-    pieces: BTreeMap<Vec<u8>, Bytes>,
 }
 
 impl MemoryJournal {
@@ -193,52 +166,6 @@ impl Book {
     }
 }
 
-impl Pages {
-    fn version_of(&self, entity: &EntityId) -> Version {
-        self.histories.get(entity).map_or(0, |history| history.len() as Version)
-    }
-
-    fn commit_at(&self, position: Position) -> &Commit {
-        &self.commits[position as usize - 1]
-    }
-
-    fn replay_of(&self, commit: &NewCommit) -> Option<Position> {
-        let position = *self.histories.get(&commit.entity)?.get(usize::try_from(commit.expected).ok()?)?;
-        (self.commit_at(position).id() == commit.id()).then_some(position)
-    }
-
-    fn readable(&mut self) -> Result<(), JournalError> {
-        if self.failing_reads == 0 {
-            return Ok(());
-        }
-        self.failing_reads -= 1;
-        Err(JournalError::Unavailable("told to fail".into()))
-    }
-
-    fn save(&mut self, snapshot: Snapshot) -> Result<(), JournalError> {
-        if self.closed {
-            return Err(JournalError::Unavailable("the journal is closed".into()));
-        }
-        if self.failing_saves > 0 {
-            self.failing_saves -= 1;
-            return Err(JournalError::Unavailable("told to fail".into()));
-        }
-        crate::snapshots::check(&snapshot)?;
-        let stored = self.snapshots.entry(snapshot.name).or_default();
-        stored.at = snapshot.at;
-        if snapshot.replace {
-            stored.pieces.clear();
-        }
-        for piece in snapshot.pieces {
-            match piece.value {
-                Some(value) => stored.pieces.insert(piece.key, value),
-                None => stored.pieces.remove(&piece.key),
-            };
-        }
-        Ok(())
-    }
-}
-
 impl Journal for MemoryJournal {
     fn append(&self, commit: NewCommit) -> BoxFuture<'_, Result<Appended, AppendError>> {
         async move {
@@ -343,6 +270,7 @@ impl Journal for MemoryJournal {
 
 #[cfg(test)]
 mod tests {
+    use bytes::Bytes;
     use trunkline_protocol::{CommandId, Timestamp, Turn, UserId};
 
     use super::*;
