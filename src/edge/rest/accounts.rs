@@ -1,5 +1,7 @@
 //! Signing in, up and out (`streams.md` section 2): both paths, both shapes of body. Also refreshing, who one is, and the public keys.
 
+mod opening;
+
 use actix_web::{
     HttpRequest, HttpResponse,
     http::{Method, StatusCode, header},
@@ -13,20 +15,22 @@ use trunkline_actors::{
         audit::{self, Act},
         bootstrap::{hash_of, new_secret},
         refresh::{AccessToken, Refresh, RefreshCommand, RefreshFact},
-        user::{NewAccount, User, UserCommand, normalised_email, password_fault},
+        user::{User, UserCommand, normalised_email},
     },
 };
-use trunkline_protocol::{Credential, Principal, Refusal, RefusalKind, Role, Timestamp, UserId};
+use trunkline_protocol::{Credential, Principal, Refusal, RefusalKind, Timestamp, UserId};
 use uuid::Uuid;
 
+pub(super) use self::opening::{Wanted, open_account};
+use self::opening::{judge_password, signup};
 use crate::edge::{
     Api, Body, Caller, Problem,
     auth::{self, REFRESH_LIFETIME},
     openapi::{
         Table, operation, resource,
         shapes::accounts::{
-            Credentials, Me, NewAccount as Joining, NotSignedUp, PasswordChange, PublicKeys, RefreshToken, Refreshed, SignedIn,
-            SignedOut, SignedUp,
+            Credentials, Me, NewAccount, NotSignedUp, PasswordChange, PublicKeys, RefreshToken, Refreshed, SignedIn, SignedOut,
+            SignedUp,
         },
     },
 };
@@ -36,7 +40,7 @@ pub fn routes(api: &mut Table) {
     let open = |summary| operation(summary).open();
     for prefix in ["", "/users"] {
         let signed_in = open("Sign in").body_under::<Credentials>("user").answers::<SignedIn>(200, "A token, also as a header.");
-        let signed_up = open("Sign up").body_under::<Joining>("user").answers::<SignedUp>(201, "An account, and a token.");
+        let signed_up = open("Sign up").body_under::<NewAccount>("user").answers::<SignedUp>(201, "An account, and a token.");
         let signed_up = signed_up.problem::<NotSignedUp>(422, "There is no account.").refuses(&[403]);
         let signed_out = open("Sign out").about("Also without a token: whoever wants to be out is out.");
         api.about("accounts")
@@ -105,23 +109,6 @@ async fn login(api: web::Data<Api>, request: HttpRequest, body: Body) -> Result<
     });
     add_tokens(&mut answer, &token, refresh, api.auth.lifetime(&account).as_secs());
     Ok(with_token(HttpResponse::Ok(), &token, &answer))
-}
-
-async fn signup(api: web::Data<Api>, request: HttpRequest, body: Body) -> Result<HttpResponse, Problem> {
-    if !api.auth.config.signup {
-        return Err(Problem::new(StatusCode::FORBIDDEN, "SIGNUP_CLOSED", "Signing up is not possible here"));
-    }
-    let address = auth::address(&request, api.config.trust_forwarded);
-    api.auth.signups.count(&address, api.hub.clock().now()).map_err(too_many)?;
-    let members = body.unwrapped("user");
-    // Whatever role the body asks for: it is `default` (C32).
-    let new = Wanted::read(&members).map_err(not_created)?;
-    let account = open_account(&api, new, Role::Default, false, &Principal::anonymous()).await.map_err(not_created_by)?;
-    let (token, refresh) = sign_in(&api, &account, address).await?;
-    let user = shown(&account);
-    let mut answer = json!({"status": {"code": 200, "message": "Signed up successfully."}, "data": user, "user": user});
-    add_tokens(&mut answer, &token, refresh, api.auth.lifetime(&account).as_secs());
-    Ok(with_token(HttpResponse::Created(), &token, &answer))
 }
 
 /// Also without a token, and with one that no longer holds: whoever wants to be out is out.
@@ -211,55 +198,6 @@ async fn public_keys(api: web::Data<Api>) -> HttpResponse {
     HttpResponse::Ok().insert_header((header::CACHE_CONTROL, "public, max-age=300")).json(api.auth.tokens.public_keys())
 }
 
-/// An account that somebody wants to open.
-pub(super) struct Wanted {
-    email: String,
-    password: String,
-}
-
-impl Wanted {
-    /// # Errors
-    /// 422: every field that is wrong, at once.
-    pub(super) fn read(members: &Map<String, Value>) -> Result<Self, Refusal> {
-        let (tried, password) = (text(members, "email"), text(members, "password"));
-        let mut faults = Vec::new();
-        let email = normalised_email(&tried);
-        if email.is_none() {
-            faults.push(("email".into(), if tried.trim().is_empty() { "can't be blank" } else { "is invalid" }.into()));
-        }
-        judge_password(members, &password, &mut faults);
-        match email {
-            Some(email) if faults.is_empty() => Ok(Self { email, password }),
-            _ => Err(Refusal::fields(faults)),
-        }
-    }
-}
-
-type Faults = Vec<(std::borrow::Cow<'static, str>, std::borrow::Cow<'static, str>)>;
-
-fn judge_password(members: &Map<String, Value>, password: &str, faults: &mut Faults) {
-    if let Some(fault) = password_fault(password) {
-        faults.push(("password".into(), fault.into()));
-    }
-    if members.get("password_confirmation").is_some_and(|given| !given.is_null() && given.as_str() != Some(password)) {
-        faults.push(("password_confirmation".into(), "doesn't match Password".into()));
-    }
-}
-
-/// Opens an account, and waits until everybody here knows it.
-pub(super) async fn open_account(api: &Api, new: Wanted, role: Role, service: bool, by: &Principal) -> Result<Account, AskError> {
-    let Wanted { email, password } = new;
-    if api.auth.accounts.account_of(&email).is_some() {
-        return Err(Refusal::field("email", "has already been taken").into());
-    }
-    let password = api.hub.provided::<Passwords>().hash(password).await?;
-    let id = api.hub.next_id("users").await?;
-    let account = NewAccount { id, email: email.clone(), password, role, service };
-    let outcome = api.hub.ask::<User>(&email, UserCommand::SignUp(account), api.hub.asking(by)).await?;
-    api.hub.seen(outcome.position).await?;
-    api.auth.accounts.account_of(&email).ok_or_else(|| AskError::Unavailable("the account has not arrived yet".into()))
-}
-
 /// The password was right: a token and the first of a chain of refresh tokens, once it is written down.
 async fn sign_in(api: &Api, account: &Account, address: String) -> Result<(String, String), Problem> {
     let now = api.hub.clock().now();
@@ -292,18 +230,6 @@ fn too_many(wait: std::time::Duration) -> Problem {
 
 fn wrong() -> Problem {
     Problem::new(StatusCode::UNAUTHORIZED, "INVALID_CREDENTIALS", "Invalid email or password")
-}
-
-fn not_created(refusal: Refusal) -> Problem {
-    let sentence = format!("User couldn't be created successfully. {refusal}");
-    Problem::from(refusal).with("status", json!({"message": sentence}))
-}
-
-fn not_created_by(error: AskError) -> Problem {
-    match error {
-        AskError::Refused(refusal) => not_created(refusal),
-        other => other.into(),
-    }
 }
 
 fn refresh_token(family: &str, secret: &str) -> String {
