@@ -4,6 +4,8 @@
 //! `cargo bench --bench load` measures 1,000 and 5,000 clients; `-- CLIENTS SESSIONS` something else. Hub, loop and clients are three
 //! processes (this binary again). What matters are the ratios; the figures are medians of the sessions.
 
+#[path = "support/channel.rs"]
+mod channel;
 #[path = "load/servers.rs"]
 mod servers;
 
@@ -159,7 +161,7 @@ fn measure(clients: usize, sessions: usize) {
             }
         }
     }
-    println!("{clients} clients, {} bytes a frame, medians of {sessions} interleaved sessions", servers::FRAME_BYTES);
+    println!("{clients} clients, {} bytes a frame, medians of {sessions} interleaved sessions", channel::FRAME_BYTES);
     let names = ["one by one: send(2)", "            hub", "bursts of 16: send(2)", "            hub"];
     for (name, runs) in names.iter().zip(&measured) {
         let of = |what: fn(&Measured) -> f64| median(runs.iter().map(what));

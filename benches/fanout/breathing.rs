@@ -8,9 +8,9 @@ use std::{
 };
 
 use crate::{
+    channel::FRAME_BYTES,
     machine::{median, share},
     process::Pair,
-    server::FRAME_BYTES,
 };
 
 const BROADCASTS: usize = 100;

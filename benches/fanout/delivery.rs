@@ -1,9 +1,9 @@
 //! One message at a time and sixteen at once, to everybody: the gateway against a loop that does nothing but send.
 
 use crate::{
+    channel::FRAME_BYTES,
     machine::{median, share},
     process::{Pair, Rounds},
-    server::FRAME_BYTES,
 };
 
 /// What is ordered of whom, and how many messages that is.

@@ -5,6 +5,8 @@
 //! memory and file descriptors are its own. Figures are medians of interleaved sessions; what matters are the ratios.
 
 mod breathing;
+#[path = "../support/channel.rs"]
+mod channel;
 mod clients;
 mod deflate;
 mod delivery;

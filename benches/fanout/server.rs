@@ -8,36 +8,21 @@ use std::{
 
 use actix_web::{App, HttpResponse, web};
 use bytes::Bytes;
-use futures::future::BoxFuture;
 use trunkline::{
-    actors::{Admission, AskError, Broadcast, Channel, Hub, HubConfig, Plan, Subscribing},
+    actors::{Broadcast, Hub, HubConfig, Plan},
     edge::{Everybody, ServeConfig, TlsFiles, serve, tls::Certificate},
     persistence::MemoryJournal,
     protocol::{Principal, Topic},
 };
 
 use crate::{
+    channel::Bench,
     handshaking,
     machine::{cpu_ns, rss_bytes},
 };
 
 /// As it stands within a frame.
 pub const IDENTIFIER: &str = r#"{\"channel\":\"Bench\"}"#;
-/// As in the design's measurements: 204 bytes on the wire.
-pub const FRAME_BYTES: usize = 204;
-
-struct Bench;
-
-impl Channel for Bench {
-    fn name(&self) -> &'static str {
-        "Bench"
-    }
-    fn admit<'a>(&'a self, subscribing: Subscribing<'a>, _: &'a Hub) -> BoxFuture<'a, Result<Admission, AskError>> {
-        let topic = if subscribing.params.contains_key("present") { "present" } else { "bench" };
-        Box::pin(async move { Ok(Admission::to([Topic::channel(topic)])) })
-    }
-}
-
 pub fn run(kind: &str, more: &str) {
     match kind {
         "floor" => floor(),

@@ -2,11 +2,10 @@
 
 use std::time::Duration;
 
-use crate::{machine::median, process::Process};
+use crate::{channel::FRAME_BYTES, machine::median, process::Process};
 
 const MISSED: usize = 200;
 const PRESENT: usize = 500;
-const FRAME_BYTES: usize = 204;
 
 pub fn measure(clients: usize, sessions: usize) {
     let (mut bare, mut full, mut ratios) = (Vec::new(), Vec::new(), Vec::new());

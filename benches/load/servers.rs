@@ -10,35 +10,22 @@ use std::{
 };
 
 use actix_web::App;
-use futures::future::BoxFuture;
 use rustix::{
     net::{SendFlags, getpeername, getsockname, send},
     process::{PTracer, Pid, PidfdFlags, PidfdGetfdFlags, pidfd_getfd, pidfd_open, set_ptracer},
 };
 use trunkline::{
-    actors::{Admission, AskError, Broadcast, Channel, Hub, HubConfig, Plan, Subscribing},
+    actors::{Broadcast, Hub, HubConfig, Plan},
     client::load::{Mark, process::own_cpu},
     edge::{Everybody, ServeConfig, serve},
     persistence::MemoryJournal,
     protocol::{Principal, Topic},
 };
 
+use crate::channel::{Bench, FRAME_BYTES};
+
 /// What clients subscribe to.
 pub const IDENTIFIER: &str = r#"{"channel":"Bench"}"#;
-/// As in the design's measurements: 204 bytes on the wire.
-pub const FRAME_BYTES: usize = 204;
-
-struct Bench;
-
-impl Channel for Bench {
-    fn name(&self) -> &'static str {
-        "Bench"
-    }
-    fn admit<'a>(&'a self, _: Subscribing<'a>, _: &'a Hub) -> BoxFuture<'a, Result<Admission, AskError>> {
-        Box::pin(async { Ok(Admission::to([Topic::channel("bench")])) })
-    }
-}
-
 /// What stands around a message in its frame.
 fn envelope() -> String {
     let identifier = serde_json::Value::from(IDENTIFIER);

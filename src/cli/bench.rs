@@ -24,7 +24,7 @@ pub fn run(arguments: &BenchArguments) -> Result<ExitCode, Failure> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let connected = runtime.block_on(arguments.connect.open())?;
     let plan = arguments.plan(connected.token.as_deref())?;
-    make_room(plan.connections, plan.sources.len())?;
+    make_room(plan.crowd.end, plan.crowd.sources.len())?;
     let progress = progress(arguments.is_json());
     let report = runtime.block_on(run::run(plan, &progress));
     progress.finish_and_clear();

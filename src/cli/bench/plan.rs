@@ -1,6 +1,6 @@
 //! What a bench is to do, once what was asked of it has been checked.
 
-use std::{net::IpAddr, path::PathBuf, sync::Arc, time::Duration};
+use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use serde_json::Value;
 use trunkline_protocol::cable::Subprotocol;
@@ -11,22 +11,17 @@ use super::{
     arguments::{BenchArguments, By, Format, Offer},
     publisher::Publishing,
 };
-use crate::client::load::{Target, ledger::MESSAGES_MAX, target::fill};
+use crate::client::load::{Crowd, Target, ledger::MESSAGES_MAX, target::fill};
 
 /// What to do, checked.
 #[derive(Debug)]
 pub struct Plan {
     pub target: Target,
     pub url: String,
-    pub connections: u32,
     pub topics: u32,
     pub threads: u32,
-    pub ramp: f64,
-    pub timeout: Duration,
-    pub sources: Vec<IpAddr>,
-    pub slow: f64,
-    pub slow_bytes: usize,
-    pub stalled: f64,
+    /// Everybody, of whom each thread takes its part.
+    pub crowd: Crowd,
     pub authority: Option<PathBuf>,
     pub publishing: Option<Publishing>,
     pub rate: f64,
@@ -57,15 +52,19 @@ impl BenchArguments {
         Ok(Plan {
             target,
             url: self.connect.url.clone(),
-            connections: self.connections,
             topics: self.topics,
             threads: self.threads.min(self.connections),
-            ramp: self.ramp,
-            timeout: seconds(self.timeout)?,
-            sources: self.source.clone(),
-            slow: self.slow,
-            slow_bytes: self.slow_bytes as usize,
-            stalled: self.stalled,
+            crowd: Crowd {
+                first: 0,
+                step: 1,
+                end: self.connections,
+                ramp: self.ramp,
+                timeout: seconds(self.timeout)?,
+                sources: self.source.clone(),
+                slow: self.slow,
+                slow_bytes: self.slow_bytes as usize,
+                stalled: self.stalled,
+            },
             authority: self.ca.clone(),
             publishing,
             rate: self.rate,

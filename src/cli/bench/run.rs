@@ -65,7 +65,7 @@ async fn undisturbed(mut plan: Plan, progress: &ProgressBar, interrupted: &Arc<A
     let clients = Clients::start(&plan, &ledger, &mark)?;
     let began = Instant::now();
     clients.gather(progress, interrupted).await;
-    let connecting = Connecting { asked: plan.connections, took: began.elapsed() };
+    let connecting = Connecting { asked: plan.crowd.end, took: began.elapsed() };
     cost.connected();
     if clients.pulse.subscribed.load(Relaxed) == 0 && !interrupted.load(Relaxed) {
         let tally = clients.finish(0)?;
@@ -83,7 +83,7 @@ async fn undisturbed(mut plan: Plan, progress: &ProgressBar, interrupted: &Arc<A
                 payload_bytes: plan.payload_bytes,
                 duration: plan.duration,
             };
-            let (timeout, authority) = (plan.timeout, plan.authority.take());
+            let (timeout, authority) = (plan.crowd.timeout, plan.authority.take());
             let opening =
                 spawn_blocking(move || Publisher::open(by, timeout, authority.as_deref()).map_err(|error| error.to_string()));
             let publisher = opening.await??;
@@ -165,17 +165,8 @@ impl Clients {
         let target = Arc::new(plan.target.clone());
         let mut threads = Vec::new();
         for first in 0..plan.threads {
-            let crowd = Crowd {
-                first,
-                step: plan.threads,
-                end: plan.connections,
-                ramp: plan.ramp / f64::from(plan.threads),
-                timeout: plan.timeout,
-                sources: plan.sources.clone(),
-                slow: plan.slow,
-                slow_bytes: plan.slow_bytes,
-                stalled: plan.stalled,
-            };
+            let ramp = plan.crowd.ramp / f64::from(plan.threads);
+            let crowd = Crowd { first, step: plan.threads, ramp, ..plan.crowd.clone() };
             let mut swarm = Swarm::new(Arc::clone(&target), crowd, Arc::clone(ledger), mark.clone(), Arc::clone(&pulse))?;
             let (stop, messages) = (Arc::clone(&stop), Arc::clone(&messages));
             threads.push(std::thread::spawn(move || {
@@ -185,7 +176,7 @@ impl Clients {
                 Ok(swarm.finish(messages.load(Relaxed)))
             }));
         }
-        Ok(Self { asked: plan.connections, pulse, stop, messages, threads })
+        Ok(Self { asked: plan.crowd.end, pulse, stop, messages, threads })
     }
     /// Until everybody is in or has failed.
     async fn gather(&self, progress: &ProgressBar, interrupted: &AtomicBool) {
