@@ -97,6 +97,16 @@ impl Actor for Gateway {
     type Context = Context<Self>;
 }
 
+impl Drop for Gateway {
+    fn drop(&mut self) {
+        // A bug of ours, but nobody's sockets have gone with it: they must not stay open and be told nothing.
+        if std::thread::panicking() {
+            let core = self.core.clone();
+            actix_rt::spawn(async move { core.reopen() });
+        }
+    }
+}
+
 impl StreamHandler<Batch> for Gateway {
     fn handle(&mut self, batch: Batch, context: &mut Context<Self>) {
         self.tick.push(batch);
@@ -110,7 +120,7 @@ impl StreamHandler<Batch> for Gateway {
         if self.core.is_draining() {
             return;
         }
-        context.add_stream(self.core.shared().attach());
+        context.add_stream(self.core.shared().attach(self.core.index()));
         self.core.clients().iter().for_each(|client| client.dismiss(Farewell::SERVER_RESTART));
     }
 }

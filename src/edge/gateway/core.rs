@@ -10,7 +10,7 @@ use std::{
 
 use futures::FutureExt as _;
 use tokio::sync::Notify;
-use tracing::debug;
+use tracing::{debug, error};
 use trunkline_actors::Hub;
 use trunkline_protocol::{Topic, cable::Identifier, limits::TOPICS_MAX};
 
@@ -53,6 +53,18 @@ impl Core {
         });
         pulse::start(&core);
         core
+    }
+    /// Its gateway broke: another takes its place. Whoever is here may have missed something, and is sent away to resume.
+    pub(super) fn reopen(self: &Rc<Self>) {
+        error!(core = self.index, "the gateway of a core broke; another takes its place");
+        self.table.borrow_mut().end_fanout();
+        self.pass_over.notify_waiters();
+        self.draining.set(self.draining.get() || self.shared.is_stopping());
+        self.shared.reenter(self);
+        self.clients().iter().for_each(|client| client.dismiss(Farewell::SERVER_RESTART));
+    }
+    pub(crate) fn index(&self) -> usize {
+        self.index
     }
     pub(crate) fn hub(&self) -> &Hub {
         &self.shared.hub

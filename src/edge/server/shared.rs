@@ -1,6 +1,7 @@
 //! What every core of the edge shares: how much room there is, who is at work, who is being sent away. It knows no connection.
 
 use std::{
+    collections::HashMap,
     rc::Rc,
     sync::{
         Arc, Weak,
@@ -45,7 +46,8 @@ pub(crate) struct Shared {
     gateways: Mutex<Vec<Addr<Gateway>>>,
     /// Who is being sent away: each until every core has seen to it, and dropped the word.
     dismissing: Mutex<Vec<Weak<Whom>>>,
-    outlets: Mutex<Vec<Arc<dyn Outlet>>>,
+    /// Where the hub hands over what each core tells.
+    outlets: Mutex<HashMap<usize, Arc<dyn Outlet>>>,
 }
 
 impl Shared {
@@ -74,15 +76,22 @@ impl Shared {
     pub(super) fn enter(self: &Arc<Self>) -> Rc<Core> {
         let mut gateways = self.gateways.lock();
         let core = Core::new(gateways.len(), self.clone());
-        gateways.push(Gateway::open(core.clone(), self.attach()));
+        gateways.push(Gateway::open(core.clone(), self.attach(core.index())));
         core
     }
-    /// From now on the hub hands this over for one more core.
-    pub(crate) fn attach(&self) -> impl Stream<Item = Batch> + use<> {
+    /// The same for a core whose gateway broke.
+    pub(crate) fn reenter(&self, core: &Rc<Core>) {
+        let gateway = Gateway::open(core.clone(), self.attach(core.index()));
+        self.gateways.lock()[core.index()] = gateway;
+    }
+    /// From now on the hub hands this over for a core, and nothing where it did before.
+    pub(crate) fn attach(&self, core: usize) -> impl Stream<Item = Batch> + use<> {
         let (outlet, batches) = outlet();
         let outlet: Arc<dyn Outlet> = Arc::new(outlet);
         self.hub.attach(outlet.clone());
-        self.outlets.lock().push(outlet);
+        if let Some(before) = self.outlets.lock().insert(core, outlet) {
+            self.hub.detach(&before);
+        }
         batches
     }
     /// Takes room for one more cable, if there is any.
@@ -133,7 +142,7 @@ impl Shared {
     }
     /// The hub tells the edge nothing any more.
     pub(super) fn detach(&self) {
-        for outlet in self.outlets.lock().drain(..) {
+        for (_, outlet) in self.outlets.lock().drain() {
             self.hub.detach(&outlet);
         }
     }

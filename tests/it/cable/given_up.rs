@@ -1,5 +1,5 @@
-//! A core of the edge that takes nothing for so long that the hub gives it up: those who were there are sent away, and whoever comes later is
-//! told everything.
+//! A core of the edge that takes nothing for so long that the hub gives it up, or whose gateway breaks: those who were there are sent away, and
+//! whoever comes later is told everything.
 
 use std::{
     sync::{
@@ -70,6 +70,23 @@ async fn sends_away_those_of_a_core_that_was_given_up_and_tells_those_who_come_l
     again.subscribe(&stream("chat")).await;
     house.say("chat", json!("told again")).await;
     assert_eq!(again.message().await, "told again");
+    house.running.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn sends_away_those_of_a_core_whose_gateway_broke_and_opens_another() {
+    let house = House::with(Plan::new(), |config| config.cores = 1).await;
+    let mut witness = house.client().await;
+    witness.subscribe(&stream("chat")).await;
+    house.running.gate().revoke(|_| panic!("a bug in the gateway"));
+    let restart = json!({"type":"disconnect","reason":"server_restart","reconnect":true});
+    assert_eq!(witness.hear().await, restart);
+    let mut again = house.client().await;
+    again.subscribe(&stream("chat")).await;
+    house.say("chat", json!("told again")).await;
+    assert_eq!(again.message().await, "told again");
+    house.running.gate().disconnect(|_| true, true);
+    assert_eq!(again.hear().await["reason"], "remote");
     house.running.stop().await;
 }
 
