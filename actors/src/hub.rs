@@ -171,11 +171,13 @@ impl Hub {
             Err(_) => Err(AskError::Deadline),
         }
     }
-    /// Tells projections and channels something that is not kept.
-    pub fn notice(&self, notice: Notice) {
-        if self.inner.house.tells.try_send(Tell::Notice(notice, 0)).is_err() {
+    /// Tells projections and channels something that is not kept; `false` where the relay is so far behind that it is dropped.
+    pub fn notice(&self, notice: Notice) -> bool {
+        let is_taken = self.inner.house.tells.try_send(Tell::Notice(notice, 0)).is_ok();
+        if !is_taken {
             tracing::warn!("the relay is behind: a notice is dropped");
         }
+        is_taken
     }
     /// Tells a topic something directly. Where `keep`, as [`Hub::publish_all`] does; otherwise it is not stored for those who return
     /// (whispers, figures), and this resolves when it is queued.

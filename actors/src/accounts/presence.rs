@@ -56,8 +56,8 @@ impl Presence {
         plan.every("presence", TICK, move |hub| {
             let presence = presence.clone();
             Box::pin(async move {
-                for notice in presence.tick(hub.clock().now()) {
-                    hub.notice(notice);
+                for (topic, notice) in presence.tick(hub.clock().now()) {
+                    presence.say(hub, &topic, notice);
                 }
             })
         });
@@ -108,10 +108,18 @@ impl Presence {
             told.map(|told| notice(topic, told, now))
         };
         if let Some(notice) = told {
-            hub.notice(notice);
+            self.say(hub, topic, notice);
         }
     }
-    fn tick(&self, now: Timestamp) -> Vec<Notice> {
+    /// What the relay has no room for is told anew with the next list.
+    fn say(&self, hub: &Hub, topic: &Topic, notice: Notice) {
+        if !hub.notice(notice)
+            && let Some(roster) = self.topics.lock().get_mut(topic)
+        {
+            roster.tell_anew();
+        }
+    }
+    fn tick(&self, now: Timestamp) -> Vec<(Topic, Notice)> {
         let sweep = (now.as_millis() - self.swept_ms.load(Ordering::Relaxed)).abs() >= SWEEP_EVERY_MS;
         if sweep {
             self.swept_ms.store(now.as_millis(), Ordering::Relaxed);
@@ -121,7 +129,7 @@ impl Presence {
             if sweep {
                 roster.sweep(now);
             }
-            notices.extend(roster.tell(now).map(|told| notice(topic, told, now)));
+            notices.extend(roster.tell(now).map(|told| (topic.clone(), notice(topic, told, now))));
             !roster.is_empty()
         });
         notices
@@ -135,7 +143,24 @@ fn notice(topic: &Topic, told: Told, at: Timestamp) -> Notice {
 
 #[cfg(test)]
 mod tests {
+    use trunkline_protocol::limits::TELLS_MAX;
+
     use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn tells_again_what_the_relay_had_no_room_for() {
+        let hub = crate::testing::hub(Plan::new()).await;
+        let (presence, topic, who) = (Presence::default(), Topic::channel("grid"), Principal::house());
+        let nobody = Told { users: Vec::new(), total: 0, joined: Vec::new(), left: Vec::new() };
+        // Without a pause, so that the relay takes none of them.
+        for _ in 0..TELLS_MAX {
+            hub.notice(notice(&topic, nobody.clone(), hub.clock().now()));
+        }
+        presence.arrive(&hub, &topic, (trunkline_protocol::ConnectionId(1), "grid".into()), &who);
+        let told = presence.tick(hub.clock().now().plus(roster::LIST_EVERY));
+        assert_eq!(told.len(), 1, "whoever is there must hear of it");
+        assert_eq!(presence.tick(hub.clock().now().plus(2 * roster::LIST_EVERY)).len(), 0, "once");
+    }
 
     #[test]
     fn tells_what_had_to_wait_and_forgets_a_topic_that_everybody_left() {
@@ -145,7 +170,7 @@ mod tests {
         presence.topics.lock().entry(topic.clone()).or_default().arrive(place(1), &who, start);
         let first = presence.tick(start);
         assert_eq!(first.len(), 1);
-        let said = first[0].open::<PresenceNotice>().expect("readable").expect("a presence notice");
+        let said = first[0].1.open::<PresenceNotice>().expect("readable").expect("a presence notice");
         assert_eq!((said.topic, said.told.users.len()), (topic.clone(), 1));
         presence.topics.lock().get_mut(&topic).expect("there").arrive(place(2), &who, start);
         assert!(presence.tick(start.plus(Duration::from_millis(249))).is_empty());

@@ -137,6 +137,10 @@ impl Roster {
         self.stale = false;
         Some(Told { users, total, joined, left })
     }
+    /// What was told last was heard by nobody: the list is told again.
+    pub fn tell_anew(&mut self) {
+        self.stale = true;
+    }
     /// The name under which a user is shown.
     #[must_use]
     pub fn name(&self, user: UserId) -> Option<&str> {
