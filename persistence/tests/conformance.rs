@@ -34,7 +34,31 @@ mod memory {
     trunkline_persistence::conforms!(super::Memory(Default::default()));
 }
 mod sled {
+    use bytes::Bytes;
+    use trunkline_persistence::{Piece, Snapshot};
+
+    use super::*;
+
     trunkline_persistence::conforms!(super::Sled::new());
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn a_small_save_waits_for_no_large_one_that_came_before() {
+        let backend = Sled::new();
+        let journal = backend.open();
+        let order = Mutex::new(Vec::new());
+        let save = async |name: &'static str, pieces: u32| {
+            let piece = |n: u32| Piece { key: n.to_be_bytes().into(), value: Some(Bytes::from(vec![7; 300])) };
+            let snapshot = Snapshot { name: name.into(), at: 1, replace: true, pieces: (0..pieces).map(piece).collect() };
+            journal.save(snapshot).await.expect("saved");
+            order.lock().push(name);
+        };
+        futures::join!(save("large", 20_000), save("small", 3), save("smaller", 1));
+        assert_eq!(order.lock().last(), Some(&"large"));
+        for (name, pieces) in [("large", 20_000), ("small", 3), ("smaller", 1)] {
+            assert_eq!(journal.load(name).await.expect("readable").map(|loaded| loaded.pieces.len()), Some(pieces));
+        }
+        journal.close().await.expect("closes");
+    }
 }
 
 mod model {

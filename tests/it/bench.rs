@@ -233,6 +233,19 @@ async fn finds_out_a_server_that_drops_doubles_and_swaps() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn finds_out_a_server_that_tells_under_a_name_that_nobody_subscribed_to() {
+    // This server tells everybody under the identifier of whoever published.
+    let liar = Liar::open(|number| vec![number]).await;
+    let wishes = ["--connections", "3", "--rate", "100", "--duration", "0.1", "--grace", "1"];
+    let another = ["--publish-identifier", r#"{"channel":"Another"}"#];
+    let output = bench(&liar.url, &[&BY_ACTION[..], &wishes, &another].concat()).await;
+    let told = told(&output);
+    assert_eq!(output.status.code(), Some(1), "{told:#}");
+    let deliveries = &told["deliveries"];
+    assert_eq!(["delivered", "strayed", "missing"].map(|what| &deliveries[what]), [&json!(0), &json!(30), &json!(30)]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn tells_what_it_measured_when_it_is_interrupted() {
     let honest = Liar::open(|number| vec![number]).await;
     let mut command = std::process::Command::new(HUB);

@@ -82,6 +82,11 @@ impl Saving {
         !matches!(self.phase, Phase::Write(..))
     }
 
+    /// How many pieces are yet to be written before it is decided.
+    pub(super) fn left(&self) -> usize {
+        if let Phase::Write(pieces, _) = &self.phase { pieces.len() } else { 0 }
+    }
+
     pub(super) fn is_over(&self) -> bool {
         matches!(self.phase, Phase::Over)
     }

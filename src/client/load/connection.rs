@@ -236,6 +236,8 @@ impl Connection {
     fn hear(&mut self, heard: Heard<'_>, room: &mut Room) -> Result<(), LoadError> {
         match heard {
             Heard::Text(text) => match room.mark.find(text) {
+                // Asked of each client's first message: whoever tells one under another name tells them all so.
+                Some(_) if self.record.numbers.is_untouched() && !self.is_told_to_us(text, room) => room.tally.strayed += 1,
                 Some((topic, number)) => self.count(topic, number, room),
                 None => return self.obey(text, room),
             },
@@ -248,6 +250,12 @@ impl Connection {
             }
         }
         Ok(())
+    }
+    /// Is it told under the identifier that this client subscribed with?
+    fn is_told_to_us(&self, text: &[u8], room: &Room) -> bool {
+        let told = std::str::from_utf8(text).ok().and_then(|text| read(text).ok());
+        let ours = room.target.identifier(self.record.n, self.record.topic);
+        matches!(told, Some(Frame::Told(told)) if told.identifier == ours)
     }
     fn count(&mut self, topic: u32, number: u32, room: &mut Room) {
         let (tally, now) = (&mut room.tally, room.now);

@@ -35,6 +35,11 @@ impl Numbers {
         }
         if self.fill(number) { Seen::Late } else { Seen::Again }
     }
+    /// Nothing has come yet.
+    #[must_use]
+    pub fn is_untouched(&self) -> bool {
+        self.next == 0
+    }
     /// What did not come of the first `published`.
     pub fn missing(&self, published: u32) -> impl Iterator<Item = u32> + '_ {
         let gaps = self.gaps.iter().flat_map(|gaps| gaps.iter().cloned().flatten());

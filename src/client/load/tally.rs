@@ -85,7 +85,7 @@ pub struct Tally {
     pub duplicated: u64,
     /// Messages that came after a later one.
     pub reordered: u64,
-    /// Messages of another topic than the client's, or never sent.
+    /// Messages of another topic than the client's, under another identifier, or never sent.
     pub strayed: u64,
     /// Pings of the protocol.
     pub pings: u64,

@@ -20,12 +20,12 @@ impl Committer {
         None
     }
 
-    /// The save to work on: the first that is not decided; while one of its name is, that one comes first.
+    /// The save to work on: of those that are not decided the one that has the least left, so that an entity does not wait for the relay;
+    /// while an earlier one of its name is under way, that one comes first.
     fn next_save(&self) -> Option<usize> {
-        let first = self.saving.iter().position(|saving| !saving.is_decided());
-        let Some(first) = first else { return (!self.saving.is_empty()).then_some(0) };
-        let of_its_name = |saving: &Saving| saving.name == self.saving[first].name;
-        self.saving.iter().position(of_its_name)
+        let undecided = self.saving.iter().filter(|saving| !saving.is_decided());
+        let Some(least) = undecided.min_by_key(|saving| saving.left()) else { return (!self.saving.is_empty()).then_some(0) };
+        self.saving.iter().position(|saving| saving.name == least.name)
     }
 
     /// The next steps of the saves that are under way, as far as they fit into this batch; the answers of those that are decided by it.
