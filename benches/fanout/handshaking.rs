@@ -34,6 +34,8 @@ fn welcome(mut listener: TcpListener) {
         sec-websocket-accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\n";
     let welcome = [switching.as_bytes(), &text(r#"{"type":"welcome"}"#)].concat();
     let confirmed = text(&format!(r#"{{"identifier":"{IDENTIFIER}","type":"confirm_subscription"}}"#));
+    // Whoever subscribes behind its handshake is told both in one write.
+    let both = [&welcome[..], &confirmed].concat();
     let mut poll = Poll::new().expect("an epoll");
     let mut events = Events::with_capacity(256);
     poll.registry().register(&mut listener, LISTENER, Interest::READABLE).expect("registered");
@@ -50,10 +52,8 @@ fn welcome(mut listener: TcpListener) {
             };
             let mut heard = [0; 4096];
             let Ok(length @ 1..) = client.read(&mut heard) else { continue };
-            client.write_all(&welcome).expect("sent");
-            if !heard[..length].ends_with(b"\r\n\r\n") {
-                client.write_all(&confirmed).expect("sent");
-            }
+            let told = if heard[..length].ends_with(b"\r\n\r\n") { &welcome } else { &both };
+            client.write_all(told).expect("sent");
         }
     }
 }

@@ -30,6 +30,7 @@ use super::connection::Farewell;
 pub(crate) use handover::{Batch, outlet};
 pub(crate) use orders::{Dismiss, Drain, Hearers, TakeUp, Whom};
 pub(crate) use pace::Pace;
+pub(crate) use turnstile::Passage;
 
 /// The actor: it receives, and goes to sleep while a fan-out is under way.
 pub(crate) struct Gateway {

@@ -4,6 +4,7 @@
 //! write is either taken whole by the kernel or its rest is queued in the outbox, behind which everything else then waits. The outbox is
 //! bounded: a reader that lets it overflow is sent away. At rest a link owns no buffer at all.
 
+mod cork;
 mod deflate;
 mod frame;
 mod hot;
@@ -115,10 +116,14 @@ impl Link {
 
     /// Sends one frame, or queues it.
     pub(crate) fn send(&self, frame: Bytes) -> Sent {
-        self.send_run(&FrameRun::of(frame))
+        if !self.is_free() || !self.gather(&frame) {
+            return self.send_run(&FrameRun::of(frame));
+        }
+        Sent::default()
     }
     /// Sends frames, or queues what the kernel does not take.
     pub(crate) fn send_run(&self, run: &FrameRun) -> Sent {
+        self.pour();
         self.send_rest(run, self.write_now(&run.bytes))
     }
     /// Sends frames of which the kernel took `written` bytes already; the rest is queued, frame by frame.
@@ -148,6 +153,7 @@ impl Link {
         if run.bytes.is_empty() {
             return;
         }
+        self.pour();
         let written = self.write_now(&run.bytes);
         if written < run.bytes.len() && self.state.get() == State::Open {
             self.outbox.borrow_mut().get_or_insert_with(Box::default).allow(run.bytes.len() - written);
@@ -159,6 +165,7 @@ impl Link {
         if matches!(self.state.get(), State::Closing | State::Dead) {
             return;
         }
+        self.pour();
         let written = self.write_now(&frames);
         self.state.set(State::Closing);
         if written < frames.len() {
@@ -233,8 +240,18 @@ impl Link {
         self.wake();
     }
 
-    fn write_now(&self, bytes: &Bytes) -> usize {
-        if self.is_behind() || self.state.get() != State::Open {
+    fn send_gathered(&self, bytes: &[u8]) {
+        let written = self.write_now(bytes);
+        if written < bytes.len() {
+            self.send_rest(&FrameRun::of(Bytes::copy_from_slice(bytes)), written);
+        }
+    }
+    /// Whether it may be written to at once.
+    fn is_free(&self) -> bool {
+        !self.is_behind() && self.state.get() == State::Open
+    }
+    fn write_now(&self, bytes: &[u8]) -> usize {
+        if bytes.is_empty() || !self.is_free() {
             return 0;
         }
         // An error shows itself again when the task drains; there it is handled.

@@ -30,7 +30,7 @@ use super::{
     socket::{Duplex, Link, Wire, negotiate},
 };
 pub(crate) use welcome::IDENTIFY_DEADLINE;
-use welcome::{Said, refuse, welcome};
+use welcome::{Said, begin, refuse, welcome};
 
 /// The kernel's send buffer of one client: without it a stalled reader costs 2.3 MB of kernel memory before we notice.
 const SEND_BUFFER_BYTES: usize = 64 * 1024;
@@ -97,7 +97,7 @@ pub(crate) fn take<T, W: IntoWire>(
         Ok(speaks) => {
             let offers = || negotiate(texts(&request, header::SEC_WEBSOCKET_EXTENSIONS));
             let extension = if core.config().deflate { offers() } else { None };
-            out.extend_from_slice(&switching(&request, speaks, extension));
+            switch(&mut out, &request, speaks, extension);
             let handshake = Handshake {
                 uri: request.uri().clone(),
                 headers: own(std::mem::take(request.headers_mut())),
@@ -110,7 +110,9 @@ pub(crate) fn take<T, W: IntoWire>(
                 let client = Client::new(link, ConnectionId::random(), Principal::anonymous(), dialect);
                 actix_rt::spawn(Session::echoing(core.clone(), Rc::new(client), unread));
             } else {
-                core.outlive(welcome(core.clone(), link, handshake, dialect, Said { out, unread }));
+                let at_work = core.shared().at_work();
+                let welcomed = welcome(core.clone(), link, handshake, dialect, Said { out, unread });
+                begin(Box::pin(welcomed.map(move |()| drop(at_work))));
             }
         }
         Err(refused) => {
@@ -160,7 +162,9 @@ fn admit(core: &Core, request: &Request, secure: bool) -> Result<Option<Subproto
     }
     let mut keys = request.headers().get_all(header::SEC_WEBSOCKET_KEY);
     let key = keys.next().filter(|_| keys.next().is_none());
-    if !key.is_some_and(|key| BASE64_STANDARD.decode(key).is_ok_and(|key| key.len() == 16)) || request.method() != Method::GET {
+    // 16 bytes of a key, and what the decoder wants of room.
+    let is_key = |key: &HeaderValue| BASE64_STANDARD.decode_slice(key, &mut [0; 18]).is_ok_and(|length| length == 16);
+    if !key.is_some_and(is_key) || request.method() != Method::GET {
         return Err(answer("400 Bad Request", "", "Not a WebSocket handshake: there is not one key, of 16 bytes in base64"));
     }
     if !config.origins.admit(request.headers(), secure) {
@@ -177,14 +181,20 @@ fn texts(request: &Request, name: HeaderName) -> impl Iterator<Item = &str> {
     request.headers().get_all(name).filter_map(|value| value.to_str().ok())
 }
 
-fn switching(request: &Request, speaks: Option<Subprotocol>, extension: Option<&str>) -> Vec<u8> {
+/// Appends the answer to a handshake.
+fn switch(out: &mut Vec<u8>, request: &Request, speaks: Option<Subprotocol>, extension: Option<&str>) {
     let key = request.headers().get(header::SEC_WEBSOCKET_KEY).map_or(&b""[..], |key| key.as_bytes());
-    let accept = derive_accept_key(key);
-    let protocol = speaks.map(|speaks| format!("sec-websocket-protocol: {}\r\n", speaks.as_str())).unwrap_or_default();
-    let extension = extension.map(|accepted| format!("sec-websocket-extensions: {accepted}\r\n")).unwrap_or_default();
-    format!(
-        "HTTP/1.1 101 Switching Protocols\r\nconnection: Upgrade\r\nupgrade: websocket\r\nsec-websocket-accept: {accept}\r\n\
-        {protocol}{extension}\r\n"
-    )
-    .into_bytes()
+    // Room for the welcome, too.
+    out.reserve(256);
+    out.extend_from_slice(b"HTTP/1.1 101 Switching Protocols\r\nconnection: Upgrade\r\nupgrade: websocket\r\n");
+    let mut say =
+        |name: &str, value: &str| [name, ": ", value, "\r\n"].iter().for_each(|text| out.extend_from_slice(text.as_bytes()));
+    say("sec-websocket-accept", &derive_accept_key(key));
+    if let Some(speaks) = speaks {
+        say("sec-websocket-protocol", speaks.as_str());
+    }
+    if let Some(accepted) = extension {
+        say("sec-websocket-extensions", accepted);
+    }
+    out.extend_from_slice(b"\r\n");
 }

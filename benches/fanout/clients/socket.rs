@@ -124,7 +124,8 @@ impl Socket {
         said.extend_from_slice(&frame(&format!(r#"{{"command":"subscribe","identifier":"{identifier}"}}"#)));
         socket.write_all(&said).await.expect("sent");
         let mut heard = Vec::new();
-        while !heard.ends_with(b"\"type\":\"confirm_subscription\"}") {
+        // A ping may stand behind it.
+        while memchr::memmem::find(&heard, b"\"type\":\"confirm_subscription\"}").is_none() {
             assert!(socket.read_buf(&mut heard).await.expect("read") > 0, "{}", String::from_utf8_lossy(&heard));
         }
         Self(socket)

@@ -1,11 +1,11 @@
-//! What each command does. Ignored where the contract asks for silence; otherwise the hub is asked, and the answer framed.
+//! What each command does. Ignored where the contract asks for silence; otherwise the hub is asked, which answers in time whatever a channel
+//! does, and the answer framed.
 
-use std::{rc::Rc, time::Duration};
+use std::rc::Rc;
 
 use bytes::Bytes;
 use futures::future::LocalBoxFuture;
 use serde_json::{Map, Value, value::RawValue};
-use tokio::time::timeout;
 use tracing::debug;
 use trunkline_actors::{Action, Admission, AskError, Broadcast, Leaving, Subscribing};
 use trunkline_protocol::{
@@ -19,9 +19,6 @@ use trunkline_protocol::{
 
 use super::{Asides, Client, attending};
 use crate::edge::gateway::Core;
-
-/// The hub's own deadlines are shorter; this one only guards the connection against a channel that forgot its own.
-const DEADLINE: Duration = Duration::from_secs(15);
 
 /// Reads a message and begins to obey it. `None`: there is nothing to wait for.
 pub(super) fn begin(core: &Rc<Core>, client: &Rc<Client>, text: &str) -> Option<LocalBoxFuture<'static, ()>> {
@@ -179,8 +176,7 @@ fn with_history<'a>(
 /// Asks the channel for a place.
 pub(super) async fn ask(core: &Core, client: &Client, identifier: &Identifier) -> Result<Admission, AskError> {
     let channel = identifier.channel().unwrap_or_default();
-    let answer = timeout(DEADLINE, core.hub().subscribe(channel, subscribing(client, identifier))).await;
-    answer.unwrap_or(Err(AskError::Deadline))
+    core.hub().subscribe(channel, subscribing(client, identifier)).await
 }
 
 /// Takes the place that was granted: from here on the subscription hears its topics.
@@ -200,7 +196,7 @@ pub(super) fn settle(core: &Core, client: &Client, identifier: &Rc<Identifier>, 
 /// Lets the channel tell of the arrival.
 pub(crate) async fn joined(core: &Core, client: &Client, identifier: &Identifier) {
     let channel = identifier.channel().unwrap_or_default();
-    let _ = timeout(DEADLINE, core.hub().joined(channel, subscribing(client, identifier))).await;
+    core.hub().joined(channel, subscribing(client, identifier)).await;
 }
 
 fn subscribing<'a>(client: &'a Client, identifier: &'a Identifier) -> Subscribing<'a> {
@@ -220,9 +216,7 @@ async fn unsubscribe(core: Rc<Core>, client: Rc<Client>, identifier: Rc<Identifi
 pub(super) async fn leave(core: &Core, client: &Client, identifier: &Identifier) {
     let Some(channel) = identifier.channel() else { return };
     let leaving = Leaving { identifier: identifier.text(), params: identifier.params(), who: &client.who, connection: client.id };
-    if timeout(DEADLINE, core.hub().left(channel, leaving)).await.is_err() {
-        debug!(connection = %client.id, channel, "the channel did not say goodbye in time");
-    }
+    core.hub().left(channel, leaving).await;
 }
 
 async fn perform(core: Rc<Core>, client: Rc<Client>, identifier: Rc<Identifier>, data: Map<String, Value>) {
@@ -236,8 +230,7 @@ async fn perform(core: Rc<Core>, client: Rc<Client>, identifier: Rc<Identifier>,
         who: &client.who,
         connection: client.id,
     };
-    let answer = timeout(DEADLINE, core.hub().perform(channel, action)).await.unwrap_or(Err(AskError::Deadline));
-    let performed = match answer {
+    let performed = match core.hub().perform(channel, action).await {
         Ok(performed) => performed,
         Err(error) => {
             debug!(connection = %client.id, channel, action = name, %error, "action failed");

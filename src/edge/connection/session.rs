@@ -259,50 +259,59 @@ impl Future for Session {
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         let this = self.get_mut();
-        this.client.link.attend(cx.waker());
+        let client = this.client.clone();
+        client.link.attend(cx.waker());
+        let _until_it_waits = client.link.cork();
+        this.advance(cx)
+    }
+}
+
+impl Session {
+    /// Goes on until it has to wait.
+    fn advance(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         loop {
-            let drained = match this.client.link.poll_drain(cx) {
-                Poll::Ready(Err(_)) if !matches!(this.phase, Phase::Lost) => {
-                    this.phase = Phase::Lost;
+            let drained = match self.client.link.poll_drain(cx) {
+                Poll::Ready(Err(_)) if !matches!(self.phase, Phase::Lost) => {
+                    self.phase = Phase::Lost;
                     continue;
                 }
                 Poll::Ready(_) => true,
                 Poll::Pending => false,
             };
-            match &mut this.phase {
+            match &mut self.phase {
                 Phase::Open => {
-                    if this.poll_open(cx).is_pending() {
+                    if self.poll_open(cx).is_pending() {
                         return Poll::Pending;
                     }
                 }
                 Phase::Ending(farewell) => {
                     let farewell = *farewell;
-                    if this.poll_obey(cx, &mut TURNS.clone()).is_pending() {
+                    if self.poll_obey(cx, &mut TURNS.clone()).is_pending() {
                         return Poll::Pending;
                     }
-                    this.depart();
-                    this.client.link.send_last(farewell.frames());
-                    this.phase = Phase::Closing { until: Box::pin(sleep(FAREWELL)), silent: false };
+                    self.depart();
+                    self.client.link.send_last(farewell.frames());
+                    self.phase = Phase::Closing { until: Box::pin(sleep(FAREWELL)), silent: false };
                 }
                 Phase::Lost => {
-                    if this.poll_obey(cx, &mut TURNS.clone()).is_pending() {
+                    if self.poll_obey(cx, &mut TURNS.clone()).is_pending() {
                         return Poll::Pending;
                     }
                     return Poll::Ready(());
                 }
                 Phase::Closing { until, silent } => {
                     if until.as_mut().poll(cx).is_ready() {
-                        this.client.link.break_off();
+                        self.client.link.break_off();
                         return Poll::Ready(());
                     }
                     if drained && !*silent {
-                        if this.client.link.poll_shutdown(cx).is_pending() {
+                        if self.client.link.poll_shutdown(cx).is_pending() {
                             return Poll::Pending;
                         }
                         *silent = true;
                     }
                     // Read to the end before closing: unread input would turn our close into a reset, and the farewell would be lost.
-                    if poll_discard(&this.client.link, cx).is_pending() {
+                    if poll_discard(&self.client.link, cx).is_pending() {
                         return Poll::Pending;
                     }
                     return Poll::Ready(());

@@ -13,7 +13,7 @@ pub(super) mod readings;
 use std::{future::poll_fn, pin::pin, rc::Rc, task::Poll, time::Duration};
 
 use futures::poll;
-use tokio::{sync::SemaphorePermit, time::timeout};
+use tokio::time::timeout;
 use trunkline_actors::Since;
 use trunkline_protocol::{
     Topic,
@@ -21,7 +21,7 @@ use trunkline_protocol::{
     limits::RECALL_BYTES_MAX,
 };
 
-use super::Core;
+use super::{Core, turnstile::Passage};
 use crate::edge::connection::{Client, Farewell};
 use readings::{Hearer, Part, Reading};
 
@@ -68,13 +68,13 @@ impl Core {
         settle();
         self.tell_missed(client, identifier, request, true, turn).await;
     }
-    async fn tell_missed<'a>(
-        &'a self,
+    async fn tell_missed(
+        &self,
         client: &Client,
         identifier: &Rc<Identifier>,
         request: &HistoryRequest,
         mut unconfirmed: bool,
-        mut turn: SemaphorePermit<'a>,
+        mut turn: Passage,
     ) {
         // Until it is told what it missed, it hears nothing that is live.
         self.hold(client, identifier, |topic| since(topic, request).is_some());

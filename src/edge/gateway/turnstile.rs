@@ -1,10 +1,10 @@
 //! A storm's pace: so many are let in, and so many histories told, in each turn of the core. The busier a core is with those who are there, the
 //! longer its turns, and the slower it lets in; whoever waits, waits in the order they came. The measure of a draining core is the same.
 
-use std::time::Duration;
+use std::{cell::Cell, rc::Rc, time::Duration};
 
 use tokio::{
-    sync::{Semaphore, SemaphorePermit},
+    sync::Semaphore,
     task::yield_now,
     time::{Instant, sleep},
 };
@@ -18,33 +18,58 @@ const ARRIVALS_PER_MS: usize = 6;
 
 /// One core's turnstiles.
 pub(crate) struct Turnstiles {
-    arrivals: Semaphore,
-    histories: Semaphore,
+    arrivals: Rc<Turnstile>,
+    histories: Rc<Turnstile>,
 }
 
 impl Default for Turnstiles {
     fn default() -> Self {
-        Self { arrivals: Semaphore::new(ARRIVALS_PER_TURN), histories: Semaphore::new(HISTORIES_PER_TURN) }
+        Self { arrivals: Turnstile::letting_in(ARRIVALS_PER_TURN), histories: Turnstile::letting_in(HISTORIES_PER_TURN) }
     }
 }
 
 impl Turnstiles {
-    /// Returns when it is a client's turn to be let in; the next one's turn is after everybody else's on this core.
-    pub(crate) async fn arrive(&self) -> SemaphorePermit<'_> {
-        turn(&self.arrivals).await
+    /// Returns when it is a client's turn to be let in: at once, unless so many have been in this turn of the core.
+    pub(crate) async fn arrive(&self) -> Passage {
+        self.arrivals.pass().await
     }
     /// The same for who asks for a history.
-    pub(super) async fn recover(&self) -> SemaphorePermit<'_> {
-        turn(&self.histories).await
+    pub(super) async fn recover(&self) -> Passage {
+        self.histories.pass().await
     }
 }
 
-/// Somebody's turn lasts until what is returned here is dropped.
-async fn turn(turnstile: &Semaphore) -> SemaphorePermit<'_> {
-    let turn = turnstile.acquire().await.expect("no turnstile is ever closed");
-    // Held for a turn at least: work that never waits would otherwise let the next one pass in the same turn.
-    yield_now().await;
-    turn
+struct Turnstile {
+    places: Semaphore,
+    /// Places that were left in this turn of the core; free again in the next one.
+    left: Cell<usize>,
+}
+
+impl Turnstile {
+    fn letting_in(at_once: usize) -> Rc<Self> {
+        Rc::new(Self { places: Semaphore::new(at_once), left: Cell::new(0) })
+    }
+    async fn pass(self: &Rc<Self>) -> Passage {
+        self.places.acquire().await.expect("no turnstile is ever closed").forget();
+        Passage(self.clone())
+    }
+}
+
+/// A place in a turnstile. Whoever comes next has it after everybody else on this core: work that never waits would otherwise let all of them
+/// pass in the same turn.
+pub(crate) struct Passage(Rc<Turnstile>);
+
+impl Drop for Passage {
+    fn drop(&mut self) {
+        let left = self.0.left.replace(self.0.left.get() + 1);
+        if left == 0 {
+            let turnstile = self.0.clone();
+            actix_rt::spawn(async move {
+                yield_now().await;
+                turnstile.places.add_permits(turnstile.left.take());
+            });
+        }
+    }
 }
 
 /// How many of so many clients a draining core sends away in each millisecond: no more than come back as fast as they are let in, unless
@@ -69,7 +94,7 @@ pub(super) async fn paced<T>(all: &[T], per_ms: usize, each: impl Fn(&T)) {
 
 #[cfg(test)]
 mod tests {
-    use std::{cell::Cell, rc::Rc};
+    use futures::FutureExt as _;
 
     use super::*;
 
@@ -97,6 +122,25 @@ mod tests {
             })
             .await;
         assert!(turns.get() >= 5, "{}", turns.get());
+    }
+
+    #[tokio::test]
+    async fn keeps_nobody_waiting_while_there_is_room_and_the_next_one_until_the_turn_is_over() {
+        let local = tokio::task::LocalSet::new();
+        local
+            .run_until(async {
+                let turnstiles = Turnstiles::default();
+                let mut passages = Vec::new();
+                while let Some(passage) = turnstiles.arrive().now_or_never() {
+                    passages.push(passage);
+                }
+                assert_eq!(passages.len(), ARRIVALS_PER_TURN);
+                drop(passages);
+                assert!(turnstiles.arrive().now_or_never().is_none(), "left, and free again only in the next turn");
+                let next = tokio::time::timeout(Duration::from_secs(10), turnstiles.arrive()).await;
+                assert!(next.is_ok());
+            })
+            .await;
     }
 
     #[tokio::test(start_paused = true)]

@@ -180,7 +180,8 @@ where
             Ok((stream, peer)) => {
                 // What went wrong concerned this connection only, and its service has said so.
                 let served = service.call((serving.arrive)(stream, peer)).map(move |_| drop(place));
-                actix_rt::spawn(served);
+                // Boxed: whatever becomes a task is moved several times on the way, and this is large.
+                actix_rt::spawn(Box::pin(served));
             }
             // Whoever it was has gone already.
             Err(error) if is_of_one(&error) => {}

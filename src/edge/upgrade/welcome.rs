@@ -10,8 +10,8 @@ use std::{
 };
 
 use bytes::Bytes;
-use futures::poll;
-use tokio::{sync::SemaphorePermit, time::timeout};
+use futures::{FutureExt as _, poll};
+use tokio::time::timeout;
 use tracing::debug;
 use trunkline_protocol::{
     ConnectionId, Principal,
@@ -20,7 +20,7 @@ use trunkline_protocol::{
 
 use crate::edge::{
     connection::{self, Client, Dialect, Farewell, Session},
-    gateway::{Core, Pace},
+    gateway::{Core, Pace, Passage},
     identify::{Handshake, Unidentified},
     socket::{Link, append_text},
     tickets::Kept,
@@ -60,18 +60,24 @@ pub(super) async fn welcome(core: Rc<Core>, link: Link, handshake: Handshake, di
     let farewell = match named {
         Ok(who) => {
             let client = Rc::new(Client::new(link, ConnectionId::random(), who, dialect));
-            match kept {
+            let greeting = match kept {
                 Some(kept) => {
                     client.link.send(out.into());
                     Box::pin(resume(&core, &client, kept)).await;
+                    None
                 }
-                None => greet(&core, &client, out, None),
+                None => Some(out),
+            };
+            // What the client has asked for already is answered in the same write.
+            let _until_it_waits = client.link.cork();
+            if let Some(out) = greeting {
+                greet(&core, &client, out, None);
             }
             if let Some(pace) = pace {
                 core.keep_pace(&client, pace);
             }
             // A task of its own: this one is larger than a connection may be.
-            actix_rt::spawn(Session::new(core, client, unread));
+            begin(Session::new(core, client.clone(), unread));
             return;
         }
         Err(Unidentified::Unauthorized) => Farewell::UNAUTHORIZED,
@@ -89,8 +95,15 @@ pub(super) async fn welcome(core: Rc<Core>, link: Link, handshake: Handshake, di
     core.gone();
 }
 
+/// Goes as far as can be gone without waiting; most have nothing to wait for, and no task is made of those.
+pub(super) fn begin(mut work: impl Future<Output = ()> + Unpin + 'static) {
+    if (&mut work).now_or_never().is_none() {
+        actix_rt::spawn(work);
+    }
+}
+
 /// Others wait for one who has to be asked about elsewhere, but not for long.
-async fn overtaken<T>(turn: SemaphorePermit<'_>, mut naming: Pin<&mut impl Future<Output = T>>) -> T {
+async fn overtaken<T>(turn: Passage, mut naming: Pin<&mut impl Future<Output = T>>) -> T {
     match timeout(TURN_MAX, naming.as_mut()).await {
         Ok(named) => named,
         Err(_) => {
