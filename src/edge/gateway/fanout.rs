@@ -13,7 +13,10 @@ use trunkline_protocol::{
     cable::{Identifier, Position, ServerFrame, Subprotocol},
 };
 
-use super::{Core, table::Table};
+use super::{
+    Core,
+    table::{Group, Table},
+};
 use crate::edge::{
     connection::Dialect,
     socket::{FrameRun, LatestKey, Pushed, append_compressed, append_frame, send_hot},
@@ -118,11 +121,11 @@ fn plan(table: &Table, broadcasts: &[&Broadcast]) -> Vec<Lane> {
     let mut lanes = Vec::new();
     let Some(first) = broadcasts.first() else { return lanes };
     let plain = broadcasts.iter().all(|one| one.topic == first.topic && one.except.is_none())
-        && table.caught_up(&first.topic, first_offset(broadcasts)).next().is_none();
+        && table.caught_up(&first.topic, first_offset(broadcasts.iter().copied())).next().is_none();
     // The common case, one topic without exceptions, needs no look at single clients: nobody is in two groups, or there is one frame.
     if plain && (broadcasts.len() == 1 || table.groups(&first.topic).nth(1).is_none()) {
         for group in table.groups(&first.topic) {
-            fast(&mut lanes, broadcasts, &group.identifier, group.dialect, &group.slots);
+            fast(&mut lanes, broadcasts.iter().copied(), group, &group.slots);
         }
         return lanes;
     }
@@ -131,15 +134,15 @@ fn plan(table: &Table, broadcasts: &[&Broadcast]) -> Vec<Lane> {
 }
 
 /// The first offset that a topic is told with these, its own; they grow.
-fn first_offset(of_topic: &[&Broadcast]) -> u64 {
-    of_topic.iter().find_map(|one| one.offset.as_ref()).map_or(u64::MAX, |at| at.offset)
+fn first_offset<'a>(mut of_topic: impl Iterator<Item = &'a Broadcast>) -> u64 {
+    of_topic.find_map(|one| one.offset.as_ref()).map_or(u64::MAX, |at| at.offset)
 }
 
 /// All of these broadcasts for one group.
-fn fast(lanes: &mut Vec<Lane>, broadcasts: &[&Broadcast], identifier: &Rc<Identifier>, dialect: Dialect, slots: &[u32]) {
+fn fast<'a>(lanes: &mut Vec<Lane>, broadcasts: impl Iterator<Item = &'a Broadcast>, group: &Group, slots: &[u32]) {
     let mut composer = Composer::default();
     for broadcast in broadcasts {
-        composer.add(broadcast, identifier, dialect);
+        composer.add(broadcast, &group.identifier, group.dialect);
         if composer.bytes.len() >= RUN_BYTES_MAX {
             lanes.push(Lane { run: composer.take(), slots: slots.to_vec() });
         }
@@ -152,14 +155,15 @@ fn fast(lanes: &mut Vec<Lane>, broadcasts: &[&Broadcast], identifier: &Rc<Identi
 /// Several topics or groups: those who hear one group go the fast lane, those who hear several get everything in order.
 fn sorted(table: &Table, broadcasts: &[&Broadcast], lanes: &mut Vec<Lane>) {
     let mut topics: Vec<&Topic> = Vec::new();
-    let mut by_topic: HashMap<&Topic, Vec<&Broadcast>> = HashMap::new();
-    for broadcast in broadcasts {
+    let mut by_topic: HashMap<&Topic, Vec<usize>> = HashMap::new();
+    for (number, broadcast) in broadcasts.iter().enumerate() {
         let of_topic = by_topic.entry(&broadcast.topic).or_default();
         if of_topic.is_empty() {
             topics.push(&broadcast.topic);
         }
-        of_topic.push(broadcast);
+        of_topic.push(number);
     }
+    let said_on = |topic: &Topic| by_topic[topic].iter().map(|number| broadcasts[*number]);
     // Per slot: in how many groups of this tick it has been seen, 0, 1, or more.
     let mut seen = vec![0_u8; table.slots() as usize];
     let mut mixed: Vec<u32> = Vec::new();
@@ -183,47 +187,57 @@ fn sorted(table: &Table, broadcasts: &[&Broadcast], lanes: &mut Vec<Lane>) {
             mix(&mut seen, slot, 2);
         }
     }
-    for slot in topics.iter().flat_map(|topic| table.caught_up(topic, first_offset(&by_topic[topic]))) {
+    for slot in topics.iter().flat_map(|topic| table.caught_up(topic, first_offset(said_on(topic)))) {
         mix(&mut seen, slot, 2);
     }
+    // What those hear who hear several; found from the groups, as whoever hears a little of much would otherwise be asked about all of it.
+    let mut heard: HashMap<u32, Vec<(usize, &Group)>> = HashMap::with_capacity(mixed.len());
     for topic in &topics {
         for group in table.groups(topic) {
-            let slots: Vec<u32> = group.slots.iter().copied().filter(|slot| seen[*slot as usize] < 2).collect();
+            let mut slots = Vec::new();
+            for slot in &group.slots {
+                match seen[*slot as usize] {
+                    0 | 1 => slots.push(*slot),
+                    _ => heard.entry(*slot).or_default().extend(by_topic[topic].iter().map(|number| (*number, group))),
+                }
+            }
             if !slots.is_empty() {
-                fast(lanes, &by_topic[topic], &group.identifier, group.dialect, &slots);
+                fast(lanes, said_on(topic), group, &slots);
             }
         }
     }
     let mut frames = HashMap::new();
     for slot in mixed {
-        in_order(table, broadcasts, slot, &mut frames, lanes);
+        let mut heard = heard.remove(&slot).unwrap_or_default();
+        heard.sort_by_key(|(number, _)| *number);
+        in_order(table, broadcasts, slot, &heard, &mut frames, lanes);
     }
 }
 
 type Frames = HashMap<(usize, usize, Dialect), Bytes>;
 
-/// Everything that is meant for one client, in the order it was said.
-fn in_order(table: &Table, broadcasts: &[&Broadcast], slot: u32, frames: &mut Frames, lanes: &mut Vec<Lane>) {
+/// Everything that is meant for one client, in the order it was said: the numbers of broadcasts, and as whom it hears each.
+fn in_order(
+    table: &Table,
+    broadcasts: &[&Broadcast],
+    slot: u32,
+    heard: &[(usize, &Group)],
+    frames: &mut Frames,
+    lanes: &mut Vec<Lane>,
+) {
     let Some(client) = table.client(slot) else { return };
     let mut composer = Composer::default();
-    for (number, broadcast) in broadcasts.iter().enumerate() {
-        if broadcast.except == Some(client.id) {
+    for (number, group) in heard {
+        let (broadcast, identifier) = (broadcasts[*number], &group.identifier);
+        let offset = broadcast.offset.as_ref().map(|at| at.offset);
+        let was_told = offset.is_some_and(|offset| table.was_told(&broadcast.topic, slot, identifier, offset));
+        if broadcast.except == Some(client.id) || was_told {
             continue;
         }
-        for subscription in client.subscriptions.borrow().iter() {
-            if !subscription.topics.contains(&broadcast.topic) {
-                continue;
-            }
-            let identifier = &subscription.identifier;
-            let offset = broadcast.offset.as_ref().map(|at| at.offset);
-            if offset.is_some_and(|offset| table.was_told(&broadcast.topic, slot, identifier, offset)) {
-                continue;
-            }
-            let frame = frames
-                .entry((number, Rc::as_ptr(identifier).addr(), client.dialect()))
-                .or_insert_with(|| compose(broadcast, identifier, client.dialect()));
-            composer.add_frame(frame, latest(broadcast, identifier));
-        }
+        let frame = frames
+            .entry((*number, Rc::as_ptr(identifier).addr(), group.dialect))
+            .or_insert_with(|| compose(broadcast, identifier, group.dialect));
+        composer.add_frame(frame, latest(broadcast, identifier));
     }
     if !composer.bytes.is_empty() {
         lanes.push(Lane { run: composer.take(), slots: vec![slot] });

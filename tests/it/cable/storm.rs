@@ -194,3 +194,30 @@ async fn lets_in_who_is_known_while_many_have_to_be_asked_about() {
         assert_eq!(raw.text().await, r#"{"type":"welcome"}"#);
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn tells_those_who_hear_much_what_they_hear_of_a_crowd_of_messages_at_once() {
+    let house = House::with(trunkline::actors::Plan::new(), |config| config.cores = 1).await;
+    let mut other = house.client().await;
+    let mut hearers = Vec::new();
+    for _ in 0..12 {
+        let mut client = house.client().await;
+        for number in 0..1_000 {
+            client.command("subscribe", &stream(&format!("t{number}"))).await;
+        }
+        for _ in 0..1_000 {
+            assert_eq!(client.hear().await["type"], "confirm_subscription");
+        }
+        hearers.push(client);
+    }
+    // Two that they hear, among thirty thousand that they do not.
+    let said = (0..30_000).map(|number| {
+        let name = if number % 15_000 == 7 { format!("t{}", number / 15_000) } else { format!("x{number}") };
+        (super::channels::broadcast(trunkline::protocol::Topic::pubsub(&name), &json!(number)), false)
+    });
+    house.hub.publish_all(said.collect()).await.expect("said");
+    other.is_alive().await;
+    for client in &mut hearers {
+        assert_eq!((client.message().await, client.message().await), (json!(7), json!(15_007)));
+    }
+}
