@@ -33,6 +33,8 @@ export default defineConfig({
     proxy: {
       "/api": hub,
       "/health": hub,
+      "/docs": hub,
+      "/openapi.json": hub,
       "/page": hub,
       "/cable": { target: hub, ws: true },
     },

@@ -56,6 +56,13 @@ test("the figures move: connections, deliveries, append latency, and who did wha
   await page.locator(".audit li", { hasText: "login" }).first().waitFor();
 });
 
+test("the pages lead to the page of the API", { skip: missing }, async () => {
+  const reader = await browser.as(people.ana, "streams");
+  await reader.getByRole("link", { name: "The API" }).click();
+  await reader.getByRole("heading", { name: "Credentials", level: 2 }).waitFor();
+  await reader.close();
+});
+
 for (const colorScheme of ["light", "dark"]) {
   for (const [name, viewport] of [["wide", { width: 1360, height: 820 }], ["narrow", { width: 390, height: 780 }]]) {
     test(`axe finds nothing serious on any page, ${name} and ${colorScheme}`, { skip: missing }, async () => {
