@@ -82,7 +82,7 @@ export function SignIn() {
         )}
       </div>
       <footer class="quiet">
-        <a href="/docs">The API</a> {version && `Version ${version}`}
+        <a href="/docs">The API</a>{version && ` · Version ${version}`}
       </footer>
     </main>
   );
