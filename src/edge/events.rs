@@ -34,7 +34,7 @@ use trunkline_protocol::{
 
 use super::{
     Problem, body,
-    connection::{self, Client, Dialect},
+    connection::{self, Client, Dialect, Farewell},
     gateway::Core,
     identify::{Handshake, Unidentified},
     openapi::{Table, operation, shapes::publishing::Listening},
@@ -206,16 +206,23 @@ async fn establish(core: Rc<Core>, handshake: Handshake, shape: Events, wanted: 
     for Wanted { identifier, history } in wanted {
         // One history may be as long as it is; of several, no more than a reader may leave waiting.
         if reader.client.link.waiting() > reader.core.config().outbox_bytes_max {
-            let sentence =
-                "What was missed is more than can be told at once; ask for fewer subscriptions, or for less of their history";
-            return Err(Problem::new(StatusCode::BAD_REQUEST, "TOO_MUCH_MISSED", sentence));
+            return Err(too_much_missed());
         }
         if !connection::subscribe(&reader.core, &reader.client, &identifier, history).await {
             let refused = Problem::new(StatusCode::BAD_REQUEST, "SUBSCRIPTION_REJECTED", "The subscription was rejected");
             return Err(refused.with("identifier", identifier));
         }
     }
+    // Whoever is told no places cannot come back for the rest.
+    if shape == Events::Raw && reader.client.dismissed() == Some(Farewell::TOO_SLOW) {
+        return Err(too_much_missed());
+    }
     Ok(reader)
+}
+
+fn too_much_missed() -> Problem {
+    let sentence = "What was missed is more than can be told at once; ask for fewer subscriptions, or for less of their history";
+    Problem::new(StatusCode::BAD_REQUEST, "TOO_MUCH_MISSED", sentence)
 }
 
 fn full() -> Problem {

@@ -125,6 +125,7 @@ async fn tells_a_reader_of_events_more_than_fits_when_it_comes_back_for_it() {
     reader.expect("confirm_subscription").await;
     add(&hub, 0).await;
     let mut last = reader.expect("").await["id"].clone();
+    let first = last.clone();
     drop(reader);
     add_many(&hub, 1..MANY).await;
     let (mut expected, mut times, mut bytes) = (1..MANY, 0, 0);
@@ -149,6 +150,10 @@ async fn tells_a_reader_of_events_more_than_fits_when_it_comes_back_for_it() {
     }
     assert_eq!(expected.next(), None);
     assert!(times > 1 && bytes > RECALL_BYTES_MAX, "{bytes} bytes in {times} answers");
+    // Who is told no places could not come back for the rest.
+    let raw = street.http.get(format!("{url}&raw=1")).header("last-event-id", &first).send().await.expect("an answer");
+    assert_eq!(raw.status(), 400);
+    assert_eq!(raw.json::<Value>().await.expect("a problem")["code"], "TOO_MUCH_MISSED");
     street.close().await;
 }
 
