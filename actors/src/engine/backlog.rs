@@ -135,9 +135,10 @@ impl Backlog {
         if self.is_gone(&shelves, shelf, since, hidden) {
             return History::Gone;
         }
-        let found = shelf.map_or(&EMPTY, |shelf| &shelf.kept).iter().skip(hidden).filter(|kept| match since {
-            Since::Seconds(second) => kept.at.as_seconds() >= second,
-            Since::After { offset, .. } => kept.offset > offset,
+        // Skipped, not filtered: where the clock was set back, something old stands behind something young, and a history has no hole.
+        let found = shelf.map_or(&EMPTY, |shelf| &shelf.kept).iter().skip(hidden).skip_while(|kept| match since {
+            Since::Seconds(second) => kept.at.as_seconds() < second,
+            Since::After { offset, .. } => kept.offset <= offset,
         });
         let upto = shelf.map_or(0, |shelf| shelf.last);
         History::Recovered { broadcasts: found.map(|kept| self.broadcast(topic, kept)).collect(), upto }

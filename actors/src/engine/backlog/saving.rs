@@ -132,7 +132,7 @@ mod tests {
     };
 
     use super::*;
-    use crate::{Broadcast, Offset, Retention, Since};
+    use crate::{Broadcast, History, Offset, Retention, Since};
 
     const TTL_MS: i64 = BACKLOG_TTL.as_millis() as i64;
 
@@ -179,5 +179,21 @@ mod tests {
         restored.reach(newest, Timestamp::from_millis(newest as i64 + 2 * TTL_MS));
         save(&restored, &mut saved);
         assert_eq!(saved.len(), 1, "the head alone");
+    }
+
+    #[test]
+    fn tells_by_time_without_a_hole_where_the_clock_was_set_back() {
+        let epoch: Arc<str> = "epoch".into();
+        let backlog = Backlog::new(Arc::clone(&epoch));
+        let at = |second: i64| Timestamp::from_millis(second * 1000);
+        for (position, second) in [(1, 100), (2, 200), (3, 150), (4, 210)] {
+            backlog.keep(&[said(position, &epoch)], at(second));
+        }
+        let History::Recovered { broadcasts, .. } =
+            backlog.history(&Topic::channel("all"), Since::Seconds(160), &Retention::STANDARD, at(210))
+        else {
+            panic!("by time nothing is gone")
+        };
+        assert_eq!(broadcasts.iter().map(|one| &*one.message).collect::<Vec<_>>(), [b"2", b"3", b"4"]);
     }
 }
