@@ -19,10 +19,10 @@ use trunkline_actors::{
     },
     testing::{MOMENT, Recorder},
 };
-use trunkline_persistence::MemoryJournal;
+use trunkline_persistence::{Journal as _, MemoryJournal};
 use trunkline_protocol::{
-    ConnectionId, Principal, Role, Topic, UserId,
-    limits::{BACKLOG_BROADCASTS_MAX, BACKLOG_TTL, RECALL_BYTES_MAX},
+    CommandId, ConnectionId, EntityId, NewCommit, Principal, Role, Topic, Turn, UserId,
+    limits::{BACKLOG_BROADCASTS_MAX, BACKLOG_TTL, RECALL_BYTES_MAX, RECALL_COMMITS_MAX},
 };
 
 fn plan() -> Plan {
@@ -264,5 +264,25 @@ async fn tells_in_portions_more_than_memory_holds_and_nothing_that_is_too_much()
     for strange in [Topic::channel("streams?status=live"), Topic::channel("nothing"), Topic::channel("alarms")] {
         assert_eq!(missed(&hub, &strange, after(&told[0])).await, None, "{strange:?}");
     }
+    hub.close().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn refuses_by_time_as_by_place_where_more_was_missed_than_is_told_again() {
+    let journal = MemoryJournal::new();
+    let noise = EntityId::new("noise", "all");
+    for expected in 0..RECALL_COMMITS_MAX + 2 {
+        let turn = Turn { command: CommandId::new(), by: UserId::HOUSE, connection: None, facts: Vec::new() };
+        let commit = NewCommit { entity: noise.clone(), expected, at: MOMENT, turns: vec![turn] };
+        journal.append(commit).await.expect("appended");
+    }
+    let hub = open(&journal, Duration::from_secs(1)).await;
+    let topic = Tab::new("StreamsChannel", json!({"status": "live"})).comes(&hub).await;
+    let epoch = hub.epoch();
+    for since in [Since::Seconds(MOMENT.as_seconds()), Since::After { epoch: &epoch, offset: 1 << 10 }] {
+        assert_eq!(missed(&hub, &topic, since).await, None, "{since:?}");
+    }
+    let near = Since::After { epoch: &epoch, offset: (RECALL_COMMITS_MAX - 5) << 10 };
+    assert_eq!(missed(&hub, &topic, near).await, Some(Vec::new()));
     hub.close().await;
 }

@@ -25,7 +25,7 @@ enum Wanted {
 }
 
 impl Relay {
-    /// The first portion since the place; `None` where no channel can say it again, or more was missed than is told again.
+    /// The first portion since the place, gone where more was missed than is told again; `None` where no channel can say it again.
     pub(super) async fn retold(&self, topic: &Topic, since: Since<'_>) -> Result<Option<History>, String> {
         let Some(begins) = self.backlog.begins(topic) else { return Ok(None) };
         let Some(retelling) = self.channels.iter().find_map(|channel| channel.retelling(topic)) else { return Ok(None) };
@@ -41,7 +41,7 @@ impl Relay {
             }
         };
         if told.saturating_sub(after) > RECALL_COMMITS_MAX {
-            return Ok(None);
+            return Ok(Some(History::Gone));
         }
         // More may have been said of the commit at which the client is.
         let mut portion = Portion { broadcasts: Vec::new(), bytes: 0, commits: 0, position: after.saturating_sub(1) };
